@@ -1,0 +1,619 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dm-rq: dispatch, completion, retry, park and wake, push back.
+ *
+ * dm-rq.h has the contract.  The order here is the order in which a request
+ * meets the functions: from queue_rq down to the device, back up, and the
+ * ways on from an error.
+ *
+ * How it sits on dm-mod.  A target that answers clone_and_map_rq with
+ * DM_MAPIO_SUBMITTED owns the request.  It gives it back in one of two ways:
+ * blk_mq_complete_request(), after which dm-mod does its statistics, ends what
+ * is left of the request with BLK_STS_OK and drops its reference to the map; or
+ * by doing the equivalent itself, where the status must be another one or the
+ * request goes back to the block layer unfinished.  dm-mod's statistics miss the
+ * end of those: see Documentation/dm-rq.rst.
+ */
+
+#include <linux/blk-crypto.h>
+#include <linux/blk-integrity.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <trace/events/block.h>
+
+#include "dm-rq.h"
+#include "dm-rq-compat.h"
+
+#define DM_MSG_PREFIX "rq"
+
+/* Bits of dm_rq_io.flags, valid from one mapping to the next. */
+#define IO_ONE_BIO	BIT(0)	/* the clone's only bio is dm_rq_io.bio */
+#define IO_PART		BIT(1)	/* the clone covers only the first bio */
+#define IO_NO_DATA	BIT(2)	/* a flush: no bio carries the status */
+#define IO_HELD		BIT(3)	/* what is left waits for end_io's decision */
+
+/* Clones of bios of requests with several; 64 is enough to start with. */
+#define CLONE_BIOS	64
+
+static unsigned int nr_hw_queues = 2;
+module_param(nr_hw_queues, uint, 0644);
+MODULE_PARM_DESC(nr_hw_queues,
+		 "Hardware queues of a new map, at most one per CPU (default 2; each costs memory for 2,048 requests)");
+
+static struct bio_set clone_bios;
+static struct workqueue_struct *again_wq;
+
+static bool dispatch(struct dm_rq_io *io, bool may_sleep);
+
+/* ---- handing a request back to the block layer ---- */
+
+/*
+ * The request ends, and what is left of it ends with @status.
+ *
+ * dm-mod ends a request with BLK_STS_OK.  That is no lie where the bios carry the
+ * status and have got it before.  But a request with an end_io of its own (each
+ * step of a flush sequence) is judged by the argument of that: it is ended here.
+ */
+static void finish(struct dm_rq_io *io, blk_status_t status)
+{
+	struct mapped_device *md = io->drq->md;
+	struct request *rq = io->rq;
+
+	if (rq->end_io) {
+		blk_mq_end_request(rq, status);
+		dm_put(md);
+		return;
+	}
+
+	blk_update_request(rq, status, blk_rq_bytes(rq));
+	blk_mq_complete_request(rq);
+}
+
+/*
+ * The request waits in the requeue list of the map's queue, unstarted, until
+ * somebody kicks that.  @wakes is what drq->wakes was before the target decided:
+ * a wake since then may have kicked the list before the request was in it.
+ *
+ * The RCU read section keeps @drq: the request is in flight when the section
+ * begins, and dm core destroys a table only after a grace period that begins when
+ * nothing is.
+ */
+static void park(struct dm_rq_io *io, int wakes)
+{
+	struct dm_rq *drq = io->drq;
+	struct mapped_device *md = drq->md;
+	struct request_queue *q = io->rq->q;
+
+	rcu_read_lock();
+	blk_mq_requeue_request(io->rq, false);
+	/* @io may be in use again from here on. */
+
+	/* Pairs with the barrier in dm_rq_wake(): one of us sees the other. */
+	smp_mb();
+	if (atomic_read(&drq->wakes) != wakes)
+		blk_mq_kick_requeue_list(q);
+	rcu_read_unlock();
+
+	dm_put(md);
+}
+
+/* As park(), and the alarm clock is set. */
+static void park_for_a_while(struct dm_rq_io *io)
+{
+	struct mapped_device *md = io->drq->md;
+	struct request_queue *q = io->rq->q;
+
+	blk_mq_requeue_request(io->rq, false);
+	blk_mq_delay_kick_requeue_list(q, DM_RQ_LATER_MS);
+	dm_put(md);
+}
+
+/* ---- mapping again ---- */
+
+static void map_again_work(struct work_struct *work)
+{
+	struct dm_rq_io *io = container_of(work, struct dm_rq_io, work);
+
+	/*
+	 * A busy device: let the block layer wait for it.  Its scheduler learns
+	 * of it there.
+	 */
+	if (!dispatch(io, true))
+		park_for_a_while(io);
+}
+
+/* Any context.  @io is in flight, so the map stays, and the work item with it. */
+static void map_again(struct dm_rq_io *io)
+{
+	INIT_WORK(&io->work, map_again_work);
+	queue_work(again_wq, &io->work);
+}
+
+/* ---- the clone has ended ---- */
+
+/*
+ * One bio of the clone, of @bytes, failed.  Either the bios above end up to and
+ * including this one, each with its status, or all from here on is held.
+ */
+static void note_error(struct dm_rq_io *io, blk_status_t status,
+		       unsigned int bytes)
+{
+	struct dm_rq *drq = io->drq;
+	struct request *rq = io->rq;
+
+	if (!io->status)
+		io->status = status;
+
+	if (drq->ops->end_io_first(drq, io, status, bytes) == DM_RQ_HOLD ||
+	    rq->end_io) {
+		io->flags |= IO_HELD;
+		io->status = status;
+		return;
+	}
+
+	if (io->done)
+		blk_update_request(rq, BLK_STS_OK, io->done);
+	io->done = 0;
+	blk_update_request(rq, status, bytes);
+}
+
+/*
+ * End of one of several bios of a clone.  They end in the order of the list, so
+ * io->src keeps step.  Context: lower driver's completion, hard irq possible.
+ */
+static void end_clone_bio(struct bio *bio)
+{
+	struct dm_rq_io *io = bio->bi_private;
+	blk_status_t status = bio->bi_status;
+	unsigned int bytes;
+
+	bio_put(bio);
+
+	if (io->flags & IO_HELD)
+		return;
+
+	bytes = io->src->bi_iter.bi_size;
+	io->src = io->src->bi_next;
+	if (likely(!status))
+		io->done += bytes;
+	else
+		note_error(io, status, bytes);
+}
+
+/* The clone is gone: what becomes of the request? */
+static void resolve(struct dm_rq_io *io, enum dm_rq_end how)
+{
+	struct request *rq = io->rq;
+
+	if (io->done)
+		blk_update_request(rq, BLK_STS_OK, io->done);
+
+	if (!(io->flags & IO_HELD)) {
+		if ((io->flags & IO_PART) && rq->bio)
+			map_again(io);
+		else
+			blk_mq_complete_request(rq);
+		return;
+	}
+
+	switch (how) {
+	case DM_RQ_AGAIN:
+		map_again(io);
+		break;
+	case DM_RQ_AGAIN_LATER:
+		park_for_a_while(io);
+		break;
+	case DM_RQ_DONE:
+		finish(io, io->status);
+		break;
+	}
+}
+
+/* Something failed, or only a part was mapped. */
+static void end_clone_slow(struct dm_rq_io *io, struct request *clone,
+			   blk_status_t status)
+{
+	struct dm_rq *drq = io->drq;
+	struct request *rq = io->rq;
+	unsigned int bytes = 0;
+	enum dm_rq_end how;
+
+	if (io->flags & IO_ONE_BIO) {
+		/* The bio knows better: only a part of it may have failed. */
+		status = io->bio.bi_status;
+		bytes = rq->bio->bi_iter.bi_size;
+		if (!status)
+			io->done = bytes;
+	} else if (!(io->flags & IO_NO_DATA)) {
+		/* end_clone_bio() has seen to it. */
+		status = BLK_STS_OK;
+	}
+	if (status)
+		note_error(io, status, bytes);
+
+	how = drq->ops->end_io(drq, io, clone, io->status);
+	blk_mq_free_request(clone);
+	resolve(io, how);
+}
+
+/*
+ * The end of a clone.  Context: lower driver's completion, hard irq possible;
+ * also inside blk_insert_cloned_request(), below our own queue_rq.
+ *
+ * The common case leaves the ending of the bios to dm-mod: it does that where
+ * the request was submitted, and in one go.
+ */
+static enum rq_end_io_ret end_clone(struct request *clone, blk_status_t status)
+{
+	struct dm_rq_io *io = clone->end_io_data;
+	struct dm_rq *drq = io->drq;
+
+	if (unlikely(status || io->status || io->bio.bi_status ||
+		     (io->flags & (IO_PART | IO_HELD)))) {
+		end_clone_slow(io, clone, status);
+		return RQ_END_IO_NONE;
+	}
+
+	drq->ops->end_io(drq, io, clone, BLK_STS_OK);
+	blk_mq_free_request(clone);
+	blk_mq_complete_request(io->rq);
+	return RQ_END_IO_NONE;
+}
+
+/* ---- making a clone ---- */
+
+static int clone_bio_ctr(struct bio *bio, struct bio *src, void *data)
+{
+	bio->bi_end_io = end_clone_bio;
+	bio->bi_private = data;
+	return 0;
+}
+
+/* All bios of a request, from the bio_set.  False: no memory. */
+static bool clone_all_bios(struct dm_rq_io *io, struct request *clone)
+{
+	io->src = io->rq->bio;
+	return !blk_rq_prep_clone(clone, io->rq, &clone_bios,
+				  GFP_NOWAIT | __GFP_NOWARN, clone_bio_ctr, io);
+}
+
+/* The first bio of a request, in the memory that it has.  Needs no other. */
+static bool clone_first_bio(struct dm_rq_io *io, struct request *clone,
+			    struct block_device *bdev)
+{
+	struct request *rq = io->rq;
+
+	if (unlikely(bio_init_clone(bdev, &io->bio, rq->bio, GFP_NOWAIT)))
+		return false;
+
+	io->flags |= IO_ONE_BIO;
+	clone->bio = &io->bio;
+	clone->biotail = &io->bio;
+	clone->__sector = blk_rq_pos(rq);
+	clone->__data_len = rq->bio->bi_iter.bi_size;
+	dm_rq_copy_ioprio(clone, rq);
+	return true;
+}
+
+/* An encryption context and integrity data are cloned by those who know how. */
+static bool needs_general_clone(struct bio *bio)
+{
+	return bio_has_crypt_ctx(bio) || bio_integrity(bio);
+}
+
+/*
+ * Give @clone the bios and the place of the request.  False: not now, the memory
+ * for it is missing.  Where there is memory for one bio only, that much is mapped
+ * and the rest follows when it has ended: so there is always a way forward.
+ */
+static bool prep_clone(struct dm_rq_io *io, struct request *clone,
+		       struct block_device *bdev)
+{
+	struct request *rq = io->rq;
+	struct bio *bio = rq->bio;
+
+	if (likely(bio && !bio->bi_next && !needs_general_clone(bio)))
+		return clone_first_bio(io, clone, bdev);
+
+	io->bio.bi_status = BLK_STS_OK;
+	if (!bio) {
+		io->flags |= IO_NO_DATA;
+		return true;
+	}
+
+	if (clone_all_bios(io, clone))
+		return true;
+	if (needs_general_clone(bio) || !clone_first_bio(io, clone, bdev))
+		return false;
+	io->flags |= IO_PART;
+	return true;
+}
+
+/* Undo prep_clone() for a clone that no device has seen. */
+static void unprep_clone(struct dm_rq_io *io, struct request *clone)
+{
+	if (io->flags & IO_ONE_BIO)
+		bio_uninit(&io->bio);
+	else
+		blk_rq_unprep_clone(clone);
+}
+
+/* ---- dispatch ---- */
+
+/* No request to be had from @q.  True: dealt with; false: busy. */
+static bool no_clone(struct dm_rq_io *io, struct request_queue *q)
+{
+	struct dm_rq *drq = io->drq;
+
+	if (!blk_queue_dying(q))
+		return false;
+
+	if (drq->ops->end_io_first(drq, io, BLK_STS_TRANSPORT, 0) == DM_RQ_HOLD)
+		map_again(io);
+	else
+		finish(io, BLK_STS_TRANSPORT);
+	return true;
+}
+
+/* The lower queue did not take @clone.  True: dealt with; false: busy. */
+static bool not_inserted(struct dm_rq_io *io, struct request *clone,
+			 blk_status_t status)
+{
+	struct dm_rq *drq = io->drq;
+	enum dm_rq_end how;
+
+	unprep_clone(io, clone);
+	if (status == BLK_STS_RESOURCE || status == BLK_STS_DEV_RESOURCE) {
+		blk_mq_cleanup_rq(clone);
+		drq->ops->end_io(drq, io, clone, status);
+		blk_mq_free_request(clone);
+		return false;
+	}
+
+	/* All of it failed, before any of it began. */
+	note_error(io, status, blk_rq_bytes(clone));
+	how = drq->ops->end_io(drq, io, clone, io->status);
+	blk_mq_free_request(clone);
+	resolve(io, how);
+	return true;
+}
+
+/*
+ * Ask the target, and act on it.  True: somebody else has the request now, do
+ * not look at it again.  False: busy, the caller keeps it.
+ *
+ * Context: queue_rq (@may_sleep is false), or the worker.
+ */
+static bool dispatch(struct dm_rq_io *io, bool may_sleep)
+{
+	struct dm_rq *drq = io->drq;
+	struct request *rq = io->rq;
+	int wakes = atomic_read_acquire(&drq->wakes);
+	struct block_device *bdev;
+	struct request_queue *q;
+	struct request *clone;
+	blk_status_t status;
+
+	io->done = 0;
+	io->status = BLK_STS_OK;
+	io->flags = 0;
+
+	switch (drq->ops->prep_map(drq, io, &bdev)) {
+	case DM_RQ_MAPPED:
+		break;
+	case DM_RQ_BUSY:
+		return false;
+	case DM_RQ_PARK:
+		park(io, wakes);
+		return true;
+	case DM_RQ_KILL:
+		finish(io, BLK_STS_IOERR);
+		return true;
+	}
+
+	q = bdev_get_queue(bdev);
+	if (unlikely(q->tag_set->flags & BLK_MQ_F_BLOCKING) && !may_sleep) {
+		map_again(io);
+		return true;
+	}
+
+	clone = blk_mq_alloc_request(q, rq->cmd_flags | REQ_NOMERGE,
+				     BLK_MQ_REQ_NOWAIT);
+	if (IS_ERR(clone))
+		return no_clone(io, q);
+	if (unlikely(!prep_clone(io, clone, bdev))) {
+		blk_mq_free_request(clone);
+		return false;
+	}
+	clone->end_io = end_clone;
+	clone->end_io_data = io;
+	drq->ops->map(drq, io, clone);
+
+	if (trace_block_rq_remap_enabled())
+		trace_block_rq_remap(clone, disk_devt(dm_disk(drq->md)),
+				     blk_rq_pos(rq));
+
+	/* Once it is taken, all of @io, @clone and @rq may be gone. */
+	status = blk_insert_cloned_request(clone);
+	return likely(!status) || not_inserted(io, clone, status);
+}
+
+/*
+ * The memory behind a request is made with the first table of a map.  A map that
+ * began with another target, and was wiped with "error" since, has too little.
+ */
+static bool area_fits(struct dm_rq *drq, struct request *rq, void *io)
+{
+	size_t start = io - blk_mq_rq_to_pdu(rq);
+
+	if (io && start + drq->ti->per_io_data_size <=
+	    rq->q->tag_set->cmd_size) {
+		WRITE_ONCE(drq->area_fits, true);
+		return true;
+	}
+
+	DMERR_LIMIT("%s: made by another target, with too little memory per request",
+		    dm_device_name(drq->md));
+	return false;
+}
+
+/**
+ * dm_rq_clone_and_map() - the clone_and_map_rq method of a target on dm-rq
+ * @ti: the target, after dm_rq_init()
+ * @rq: the request
+ * @info: its memory
+ * @clone: not used, dm-rq makes its own
+ *
+ * A target sets this as its clone_and_map_rq and leaves release_clone_rq and
+ * rq_end_io empty.
+ *
+ * Context: the map's queue_rq: under RCU, must not sleep.
+ * Return: DM_MAPIO_SUBMITTED, DM_MAPIO_REQUEUE (a busy device: the scheduler goes
+ * on merging) or DM_MAPIO_KILL.
+ */
+int dm_rq_clone_and_map(struct dm_target *ti, struct request *rq,
+			union map_info *info, struct request **clone)
+{
+	struct dm_rq *drq = ti->private;
+	struct dm_rq_io *io = info->ptr;
+
+	if (unlikely(!READ_ONCE(drq->area_fits)) && !area_fits(drq, rq, io))
+		return DM_MAPIO_KILL;
+
+	io->drq = drq;
+	io->rq = rq;
+	return dispatch(io, false) ? DM_MAPIO_SUBMITTED : DM_MAPIO_REQUEUE;
+}
+EXPORT_SYMBOL_GPL(dm_rq_clone_and_map);
+
+/* ---- wake ---- */
+
+/**
+ * dm_rq_wake() - ask again about all parked requests
+ * @drq: the map's core object
+ *
+ * To be called after the change that makes prep_map answer differently.
+ *
+ * Context: any, hard irq included.
+ */
+void dm_rq_wake(struct dm_rq *drq)
+{
+	struct request_queue *q = dm_disk(drq->md)->queue;
+
+	/* A map in bio mode has no requeue list. */
+	if (!queue_is_mq(q))
+		return;
+
+	/* After the caller's change: pairs with the acquire in dispatch(). */
+	smp_mb__before_atomic();
+	atomic_inc(&drq->wakes);
+	/* Before the kick looks at the list: pairs with the barrier in park(). */
+	smp_mb__after_atomic();
+	blk_mq_kick_requeue_list(q);
+}
+EXPORT_SYMBOL_GPL(dm_rq_wake);
+
+/**
+ * dm_rq_wake_and_wait() - dm_rq_wake(), and they have been asked about
+ * @drq: the map's core object
+ *
+ * For presuspend, while the queue still runs: when it returns, the requests that
+ * were parked have been handed to the queue again.
+ *
+ * Context: process, may sleep.
+ */
+void dm_rq_wake_and_wait(struct dm_rq *drq)
+{
+	struct request_queue *q = dm_disk(drq->md)->queue;
+
+	might_sleep();
+	if (!queue_is_mq(q))
+		return;
+
+	dm_rq_wake(drq);
+	flush_delayed_work(&q->requeue_work);
+}
+EXPORT_SYMBOL_GPL(dm_rq_wake_and_wait);
+
+/* ---- set-up ---- */
+
+/**
+ * dm_rq_init() - make a target instance one of dm-rq's
+ * @drq: embedded in the target's own object
+ * @ti: the target, in its constructor
+ * @ops: its methods
+ *
+ * Sets ti->private to @drq and ti->per_io_data_size.  There is nothing to undo.
+ *
+ * Context: process.
+ */
+void dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
+		const struct dm_rq_ops *ops)
+{
+	drq->ops = ops;
+	drq->ti = ti;
+	drq->md = dm_table_get_md(ti->table);
+	drq->area_fits = false;
+	atomic_set(&drq->wakes, 0);
+
+	ti->private = drq;
+	ti->per_io_data_size = sizeof(struct dm_rq_io) + ops->io_data_size;
+}
+EXPORT_SYMBOL_GPL(dm_rq_init);
+
+/**
+ * dm_rq_io_hints() - the io_hints method of a target on dm-rq
+ * @ti: the target
+ * @limits: left as they are
+ *
+ * Gives a new map its hardware queues.  dm-mod makes one, and blk-mq then ends
+ * each request that completes inline through ksoftirqd.  dm core calls io_hints
+ * for the first table of a map after it made the queue and before it adds the
+ * disk: the one moment at which no I/O, no scheduler and no sysfs can meet the
+ * change.
+ *
+ * Context: process, may sleep; dm core holds the map's type lock.
+ */
+void dm_rq_io_hints(struct dm_target *ti, struct queue_limits *limits)
+{
+	struct gendisk *disk = dm_disk(dm_table_get_md(ti->table));
+	unsigned int queues = min(READ_ONCE(nr_hw_queues), num_online_cpus());
+	struct blk_mq_tag_set *set;
+
+	might_sleep();
+	if (!queue_is_mq(disk->queue) || test_bit(GD_ADDED, &disk->state))
+		return;
+
+	set = disk->queue->tag_set;
+	if (queues > set->nr_hw_queues)
+		blk_mq_update_nr_hw_queues(set, queues);
+}
+EXPORT_SYMBOL_GPL(dm_rq_io_hints);
+
+static int __init dm_rq_module_init(void)
+{
+	int r;
+
+	r = bioset_init(&clone_bios, CLONE_BIOS, 0, 0);
+	if (r)
+		return r;
+
+	again_wq = alloc_workqueue("dm-rq", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!again_wq) {
+		bioset_exit(&clone_bios);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void __exit dm_rq_module_exit(void)
+{
+	destroy_workqueue(again_wq);
+	bioset_exit(&clone_bios);
+}
+
+module_init(dm_rq_module_init);
+module_exit(dm_rq_module_exit);
+
+MODULE_DESCRIPTION("Device-mapper: mapping of whole requests below the I/O scheduler");
+MODULE_LICENSE("GPL");
