@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the target says of itself (info and IMA lines) and what it is told
+ * (messages).
+ */
+
+#include <linux/kstrtox.h>
+
+#include "dm-mpath.h"
+#include "dm-rq-compat.h"
+
+#define DM_MSG_PREFIX "multipath"
+
+/* ---- status ---- */
+
+static char group_letter(struct mpath *m, struct mpath_group *group)
+{
+	if (group->bypassed)
+		return 'D';
+	return group == m->current_group ? 'A' : 'E';
+}
+
+static char path_letter(struct mpath_path *path)
+{
+	return path->ps.usable ? 'A' : 'F';
+}
+
+/*
+ * 2 <queue_io> <pg_init count> 0 <#groups> <group>
+ * { A|D|E <selector's words> <#paths> <#words per path>
+ *   { <major:minor> A|F <fail count> <selector's words> } .. } ..
+ */
+static int info_text(struct mpath *m, char *result, unsigned int maxlen)
+{
+	unsigned int i, j;
+	int sz = 0;
+
+	/* No hardware handler, so nothing is ever held for a pg_init. */
+	DMEMIT("2 0 0 0 %u %u ", m->nr_groups, mpath_group_number(m));
+
+	for (i = 0; i < m->nr_groups; i++) {
+		struct mpath_group *group = m->groups[i];
+		struct dm_ps *ps = &group->ps;
+
+		DMEMIT("%c ", group_letter(m, group));
+		sz += ps->type->status(ps, NULL, STATUSTYPE_INFO, result + sz,
+				       maxlen - sz);
+		DMEMIT("%u %u ", ps->nr_paths, ps->type->info_args);
+		for (j = 0; j < ps->nr_paths; j++) {
+			struct mpath_path *path = mpath_path_of(ps->paths[j]);
+
+			DMEMIT("%s %c %u ", path->ps.dev->name,
+			       path_letter(path), path->fail_count);
+			sz += ps->type->status(ps, &path->ps, STATUSTYPE_INFO,
+					       result + sz, maxlen - sz);
+		}
+	}
+	return sz;
+}
+
+/* What IMA measures; names are numbered from 0. */
+static int ima_text(struct mpath *m, char *result, unsigned int maxlen)
+{
+	unsigned int i, j;
+	int sz = 0;
+
+	DMEMIT_TARGET_NAME_VERSION(m->rq.ti->type);
+	DMEMIT(",nr_priority_groups=%u", m->nr_groups);
+
+	for (i = 0; i < m->nr_groups; i++) {
+		struct mpath_group *group = m->groups[i];
+		struct dm_ps *ps = &group->ps;
+
+		DMEMIT(",pg_state_%u=%c,nr_pgpaths_%u=%u", i,
+		       group_letter(m, group), i, ps->nr_paths);
+		DMEMIT(",path_selector_name_%u=%s", i, ps->type->name);
+		for (j = 0; j < ps->nr_paths; j++) {
+			struct mpath_path *path = mpath_path_of(ps->paths[j]);
+
+			DMEMIT(",path_name_%u_%u=%s", i, j, path->ps.dev->name);
+			DMEMIT(",is_active_%u_%u=%c", i, j, path_letter(path));
+			DMEMIT(",fail_count_%u_%u=%u", i, j, path->fail_count);
+			DMEMIT(",path_selector_status_%u_%u=", i, j);
+			sz += ps->type->status(ps, &path->ps, STATUSTYPE_IMA,
+					       result + sz, maxlen - sz);
+		}
+	}
+	DMEMIT(";");
+	return sz;
+}
+
+/**
+ * mpath_status() - status method
+ * @ti: the target
+ * @type: which text
+ * @flags: not used: there is nothing to flush for an exact answer
+ * @result: where to
+ * @maxlen: room there; dm core calls again with more if it was too little
+ */
+void mpath_status(struct dm_target *ti, status_type_t type,
+		  unsigned int flags, char *result, unsigned int maxlen)
+{
+	struct mpath *m = mpath_of(ti);
+
+	spin_lock_irq(&m->lock);
+	switch (type) {
+	case STATUSTYPE_INFO:
+		info_text(m, result, maxlen);
+		break;
+	case STATUSTYPE_TABLE:
+		mpath_table_text(m, result, maxlen);
+		break;
+	case STATUSTYPE_IMA:
+		ima_text(m, result, maxlen);
+		break;
+	}
+	spin_unlock_irq(&m->lock);
+}
+
+/* ---- messages ---- */
+
+static struct mpath_group *find_group(struct mpath *m, const char *text)
+{
+	unsigned int number;
+
+	if (kstrtouint(text, 10, &number) || !number ||
+	    number > m->nr_groups) {
+		DMWARN("%s: message: no group '%.32s', expected 1..%u",
+		       dm_device_name(m->rq.md), text, m->nr_groups);
+		return NULL;
+	}
+	return m->groups[number - 1];
+}
+
+static int group_message(struct mpath *m, const char *verb, const char *arg)
+{
+	struct mpath_group *group = find_group(m, arg);
+
+	if (!group)
+		return -EINVAL;
+
+	if (!strcasecmp(verb, "switch_group"))
+		mpath_switch_group(m, group);
+	else
+		mpath_bypass_group(m, group, !strcasecmp(verb, "disable_group"));
+	return 0;
+}
+
+/* To every path that is this device: it may be in more than one group. */
+static int path_message(struct mpath *m, const char *verb, const char *arg)
+{
+	void (*act)(struct mpath *m, struct mpath_path *path) =
+		!strcasecmp(verb, "fail_path") ? mpath_fail_path :
+						 mpath_reinstate_path;
+	unsigned int i, j;
+	int r = -EINVAL;
+	dev_t dev;
+
+	if (dm_rq_devt_from_path(arg, &dev)) {
+		DMWARN("%s: message: no device '%.64s'",
+		       dm_device_name(m->rq.md), arg);
+		return -ENODEV;
+	}
+
+	for (i = 0; i < m->nr_groups; i++) {
+		struct dm_ps *ps = &m->groups[i]->ps;
+
+		for (j = 0; j < ps->nr_paths; j++) {
+			if (ps->paths[j]->dev->bdev->bd_dev != dev)
+				continue;
+			act(m, mpath_path_of(ps->paths[j]));
+			r = 0;
+		}
+	}
+	if (r)
+		DMWARN("%s: message: device '%.64s' is not a path of the map",
+		       dm_device_name(m->rq.md), arg);
+	return r;
+}
+
+enum message_kind {
+	MSG_QUEUEING,
+	MSG_GROUP,
+	MSG_PATH,
+};
+
+static const struct message {
+	const char *verb;
+	unsigned int words;
+	enum message_kind kind;
+} messages[] = {
+	{ "queue_if_no_path",	1, MSG_QUEUEING },
+	{ "fail_if_no_path",	1, MSG_QUEUEING },
+	{ "switch_group",	2, MSG_GROUP },
+	{ "enable_group",	2, MSG_GROUP },
+	{ "disable_group",	2, MSG_GROUP },
+	{ "fail_path",		2, MSG_PATH },
+	{ "reinstate_path",	2, MSG_PATH },
+};
+
+static const struct message *find_message(const char *verb)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(messages); i++)
+		if (!strcasecmp(verb, messages[i].verb))
+			return &messages[i];
+	return NULL;
+}
+
+/**
+ * mpath_message() - message method
+ * @ti: the target
+ * @argc: number of words, at least 1
+ * @argv: the words
+ * @result: not used: no message has an answer
+ * @maxlen: not used
+ *
+ * Return: 0; -EBUSY while suspended; -EINVAL for a message, a number of words, a
+ * group or a path that is unknown, -ENODEV for a device that does not exist: each
+ * with a line in the log.
+ */
+int mpath_message(struct dm_target *ti, unsigned int argc, char **argv,
+		  char *result, unsigned int maxlen)
+{
+	const struct message *message = find_message(argv[0]);
+	struct mpath *m = mpath_of(ti);
+
+	if (dm_suspended(ti))
+		return -EBUSY;
+
+	if (!message) {
+		DMWARN("%s: unknown message '%.32s'", dm_device_name(m->rq.md),
+		       argv[0]);
+		return -EINVAL;
+	}
+	if (argc != message->words) {
+		DMWARN("%s: message %s: expected %u words, got %u",
+		       dm_device_name(m->rq.md), message->verb, message->words,
+		       argc);
+		return -EINVAL;
+	}
+
+	switch (message->kind) {
+	case MSG_QUEUEING:
+		mpath_set_queueing(m, !strcasecmp(argv[0], "queue_if_no_path"));
+		return 0;
+	case MSG_GROUP:
+		return group_message(m, argv[0], argv[1]);
+	case MSG_PATH:
+		return path_message(m, argv[0], argv[1]);
+	}
+	return -EINVAL;
+}

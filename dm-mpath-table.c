@@ -1,0 +1,492 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The grammar of a table line, both ways: the constructor, which reads it, and
+ * the text of STATUSTYPE_TABLE, which prints it back.
+ *
+ *   <#features> [<feature> ..]
+ *   <#handler words> [<handler> ..]
+ *   <#groups> <first group>
+ *   { <selector> <#selector args> [<arg> ..]
+ *     <#paths> <#path args> { <device> [<arg> ..] } .. } ..
+ *
+ * libmultipath compares what is printed with what it would write, as strings, in
+ * order: nothing is printed that was not given.
+ */
+
+#include <linux/kstrtox.h>
+#include <linux/slab.h>
+
+#include "dm-mpath.h"
+
+#define DM_MSG_PREFIX "multipath"
+
+#define MAX_FEATURES		8
+#define MAX_HANDLER_WORDS	1024
+#define MAX_GROUPS		1024
+#define MAX_PATHS		1024
+#define MAX_SELECTOR_ARGS	1024
+#define MAX_PG_INIT_RETRIES	50
+#define MAX_PG_INIT_DELAY_MS	60000
+
+/* ---- reading words ---- */
+
+/* A table line on its way through the constructor. */
+struct words {
+	struct dm_target *ti;
+	unsigned int argc;
+	char **argv;
+};
+
+/*
+ * ti->error must outlive the constructor, with nobody to free it.  dm core prints
+ * it at once, so a text may be overwritten when 15 other tables have failed since.
+ */
+#define ERROR_TEXTS	16
+static char error_texts[ERROR_TEXTS][160];
+static atomic_t error_turn = ATOMIC_INIT(0);
+
+static __printf(2, 3) int bad_table(struct words *w, const char *format, ...)
+{
+	unsigned int turn = atomic_inc_return(&error_turn);
+	char *text = error_texts[turn % ERROR_TEXTS];
+	va_list args;
+
+	va_start(args, format);
+	vscnprintf(text, sizeof(error_texts[0]), format, args);
+	va_end(args);
+	w->ti->error = text;
+	return -EINVAL;
+}
+
+static int no_memory(struct words *w)
+{
+	w->ti->error = "out of memory";
+	return -ENOMEM;
+}
+
+/* NULL: no word is left. */
+static char *next_word(struct words *w)
+{
+	if (!w->argc)
+		return NULL;
+	w->argc--;
+	return *w->argv++;
+}
+
+/* @what names the argument in the message. */
+static int next_number(struct words *w, const char *what, unsigned int min,
+		       unsigned int max, unsigned int *number)
+{
+	char *word = next_word(w);
+
+	if (!word)
+		return bad_table(w, "%s: missing, expected %u..%u", what, min,
+				 max);
+	if (kstrtouint(word, 10, number) || *number < min || *number > max)
+		return bad_table(w, "%s: expected %u..%u, got '%.32s'", what,
+				 min, max, word);
+	return 0;
+}
+
+/* A count, with at least as many words after it. */
+static int next_count(struct words *w, const char *what, unsigned int max,
+		      unsigned int *count)
+{
+	int r = next_number(w, what, 0, max, count);
+
+	if (r)
+		return r;
+	if (*count > w->argc)
+		return bad_table(w, "%s: %u, but only %u words follow", what,
+				 *count, w->argc);
+	return 0;
+}
+
+/* The next @count words by themselves; they are known to be there. */
+static struct words take_words(struct words *w, unsigned int count)
+{
+	struct words taken = { w->ti, count, w->argv };
+
+	w->argc -= count;
+	w->argv += count;
+	return taken;
+}
+
+/* ---- features ---- */
+
+static int parse_queue_mode(struct words *w)
+{
+	char *mode = next_word(w);
+
+	if (!mode)
+		return bad_table(w, "feature queue_mode: missing, expected rq or mq");
+	if (!strcasecmp(mode, "rq") || !strcasecmp(mode, "mq"))
+		return 0;
+	if (!strcasecmp(mode, "bio"))
+		return bad_table(w, "queue_mode bio is not supported, expected rq or mq");
+	return bad_table(w, "feature queue_mode: expected rq or mq, got '%.32s'",
+			 mode);
+}
+
+static int parse_feature(struct mpath *m, struct words *w)
+{
+	char *name = next_word(w);
+
+	if (!strcasecmp(name, "queue_if_no_path")) {
+		m->queue_if_no_path = true;
+		return 0;
+	}
+	if (!strcasecmp(name, "retain_attached_hw_handler")) {
+		m->retain_handler = true;
+		return 0;
+	}
+	if (!strcasecmp(name, "pg_init_retries"))
+		return next_number(w, "feature pg_init_retries", 1,
+				   MAX_PG_INIT_RETRIES, &m->pg_init_retries);
+	if (!strcasecmp(name, "pg_init_delay_msecs"))
+		return next_number(w, "feature pg_init_delay_msecs", 0,
+				   MAX_PG_INIT_DELAY_MS, &m->pg_init_delay_ms);
+	if (!strcasecmp(name, "queue_mode"))
+		return parse_queue_mode(w);
+	return bad_table(w, "unknown feature '%.32s'", name);
+}
+
+static int parse_features(struct mpath *m, struct words *w)
+{
+	struct words features;
+	unsigned int count;
+	int r;
+
+	r = next_count(w, "number of feature words", MAX_FEATURES, &count);
+	if (r)
+		return r;
+
+	features = take_words(w, count);
+	while (features.argc) {
+		r = parse_feature(m, &features);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- hardware handler ---- */
+
+static int parse_handler(struct mpath *m, struct words *w)
+{
+	unsigned int count;
+	int r;
+
+	r = next_count(w, "number of hardware handler words",
+		       MAX_HANDLER_WORDS, &count);
+	if (r)
+		return r;
+	if (count)
+		return bad_table(w, "hardware handler '%.32s': not supported, expected none",
+				 w->argv[0]);
+	return 0;
+}
+
+/* ---- paths ---- */
+
+static int check_device(struct words *w, const char *name, struct dm_dev *dev)
+{
+	if (!queue_is_mq(bdev_get_queue(dev->bdev)))
+		return bad_table(w, "path '%.64s': is bio-based, expected a request-based device",
+				 name);
+	if (bdev_is_partition(dev->bdev))
+		return bad_table(w, "path '%.64s': is a partition, expected a whole device",
+				 name);
+	return 0;
+}
+
+/*
+ * On error the path is not in the group.  In the group it is freed with it, but
+ * for what add_path() did not make.
+ */
+static int parse_path(struct mpath *m, struct mpath_group *group,
+		      struct words *w, unsigned int nr_args)
+{
+	struct dm_ps *ps = &group->ps;
+	struct words args;
+	struct mpath_path *path;
+	char *name, *error = "invalid argument";
+	int r;
+
+	name = next_word(w);
+	args = take_words(w, nr_args);
+
+	path = kzalloc(sizeof(*path), GFP_KERNEL);
+	if (!path)
+		return no_memory(w);
+
+	r = dm_get_device(w->ti, name, dm_table_get_mode(w->ti->table),
+			  &path->ps.dev);
+	if (r) {
+		bad_table(w, "path '%.64s': cannot be opened: %pe", name,
+			  ERR_PTR(r));
+		goto free_path;
+	}
+	r = check_device(w, name, path->ps.dev);
+	if (r)
+		goto put_device;
+
+	path->group = group;
+	path->ps.usable = true;
+	ps->paths[ps->nr_paths++] = &path->ps;
+	r = ps->type->add_path(ps, &path->ps, args.argc, args.argv, &error);
+	if (r) {
+		ps->nr_paths--;
+		bad_table(w, "path '%.64s': %.80s", name, error);
+		goto put_device;
+	}
+	m->nr_usable++;
+	return 0;
+
+put_device:
+	dm_put_device(w->ti, path->ps.dev);
+free_path:
+	kfree(path);
+	return r;
+}
+
+static int parse_paths(struct mpath *m, struct mpath_group *group,
+		       struct words *w)
+{
+	unsigned int nr_paths, nr_args, i;
+	int r;
+
+	r = next_number(w, "number of paths", 1, MAX_PATHS, &nr_paths);
+	if (r)
+		return r;
+	r = next_number(w, "number of path arguments", 0, MAX_SELECTOR_ARGS,
+			&nr_args);
+	if (r)
+		return r;
+	if (nr_paths * (1 + nr_args) > w->argc)
+		return bad_table(w, "group %u: expected %u paths of %u words, but %u words follow",
+				 group->number, nr_paths, 1 + nr_args, w->argc);
+
+	group->ps.paths = kcalloc(nr_paths, sizeof(*group->ps.paths),
+				  GFP_KERNEL);
+	if (!group->ps.paths)
+		return no_memory(w);
+
+	for (i = 0; i < nr_paths; i++) {
+		r = parse_path(m, group, w, nr_args);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- groups ---- */
+
+static int parse_selector(struct mpath_group *group, struct words *w)
+{
+	struct words args;
+	char *name, *error = "invalid argument";
+	unsigned int count;
+	int r;
+
+	name = next_word(w);
+	if (!name)
+		return bad_table(w, "group %u: selector: missing",
+				 group->number);
+	r = next_count(w, "number of selector arguments", MAX_SELECTOR_ARGS,
+		       &count);
+	if (r)
+		return r;
+	args = take_words(w, count);
+
+	group->ps.type = mpath_get_selector(name);
+	if (!group->ps.type)
+		return bad_table(w, "unknown path selector '%.32s'", name);
+
+	r = group->ps.type->create(&group->ps, args.argc, args.argv, &error);
+	if (r) {
+		bad_table(w, "selector '%.32s': %.80s", name, error);
+		mpath_put_selector(group->ps.type);
+		group->ps.type = NULL;
+	}
+	return r;
+}
+
+/* A group that is in m->groups is freed with it, however far it got. */
+static int parse_group(struct mpath *m, struct words *w)
+{
+	struct mpath_group *group;
+	int r;
+
+	group = kzalloc(sizeof(*group), GFP_KERNEL);
+	if (!group)
+		return no_memory(w);
+	m->groups[m->nr_groups++] = group;
+	group->number = m->nr_groups;
+
+	r = parse_selector(group, w);
+	return r ? r : parse_paths(m, group, w);
+}
+
+static int parse_groups(struct mpath *m, struct words *w)
+{
+	unsigned int nr_groups, first, i;
+	int r;
+
+	r = next_number(w, "number of groups", 0, MAX_GROUPS, &nr_groups);
+	if (r)
+		return r;
+	r = next_number(w, "first group", nr_groups ? 1 : 0, nr_groups,
+			&first);
+	if (r)
+		return r;
+
+	m->groups = kcalloc(nr_groups, sizeof(*m->groups), GFP_KERNEL);
+	if (!m->groups)
+		return no_memory(w);
+
+	for (i = 0; i < nr_groups; i++) {
+		r = parse_group(m, w);
+		if (r)
+			return r;
+	}
+	if (first)
+		m->next_group = m->groups[first - 1];
+	return 0;
+}
+
+/* ---- the whole ---- */
+
+static void free_group(struct dm_target *ti, struct mpath_group *group)
+{
+	struct dm_ps *ps = &group->ps;
+	unsigned int i;
+
+	if (ps->type) {
+		ps->type->destroy(ps);
+		mpath_put_selector(ps->type);
+	}
+	for (i = 0; i < ps->nr_paths; i++) {
+		dm_put_device(ti, ps->paths[i]->dev);
+		kfree(mpath_path_of(ps->paths[i]));
+	}
+	kfree(ps->paths);
+	kfree(group);
+}
+
+static void free_mpath(struct dm_target *ti, struct mpath *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->nr_groups; i++)
+		free_group(ti, m->groups[i]);
+	kfree(m->groups);
+	kfree(m);
+}
+
+/**
+ * mpath_ctr() - constructor
+ * @ti: the target
+ * @argc: number of words
+ * @argv: the words after the target's name
+ *
+ * Return: 0; or an errno, with ti->error naming the argument that is wrong and what
+ * was expected, and nothing left behind.
+ */
+int mpath_ctr(struct dm_target *ti, unsigned int argc, char **argv)
+{
+	struct words w = { ti, argc, argv };
+	struct mpath *m;
+	int r;
+
+	m = kzalloc(sizeof(*m), GFP_KERNEL);
+	if (!m)
+		return no_memory(&w);
+	dm_rq_init(&m->rq, ti, &mpath_rq_ops);
+	mpath_init_state(m);
+	m->pg_init_delay_ms = MPATH_NO_DELAY;
+
+	r = parse_features(m, &w);
+	if (!r)
+		r = parse_handler(m, &w);
+	if (!r)
+		r = parse_groups(m, &w);
+	if (!r && w.argc)
+		r = bad_table(&w, "%u words left over after the last group, from '%.32s'",
+			      w.argc, w.argv[0]);
+	if (r) {
+		free_mpath(ti, m);
+		return r;
+	}
+
+	ti->num_flush_bios = 1;
+	ti->num_discard_bios = 1;
+	ti->num_write_zeroes_bios = 1;
+	return 0;
+}
+
+/**
+ * mpath_dtr() - destructor
+ * @ti: the target; no request of its table is in flight
+ */
+void mpath_dtr(struct dm_target *ti)
+{
+	struct mpath *m = mpath_of(ti);
+
+	flush_work(&m->event_work);
+	free_mpath(ti, m);
+}
+
+static int features_text(struct mpath *m, char *result, unsigned int maxlen)
+{
+	bool delay = m->pg_init_delay_ms != MPATH_NO_DELAY;
+	int sz = 0;
+
+	DMEMIT("%u ", m->queue_if_no_path + (m->pg_init_retries ? 2 : 0) +
+	       (delay ? 2 : 0) + m->retain_handler);
+	if (m->queue_if_no_path)
+		DMEMIT("queue_if_no_path ");
+	if (m->pg_init_retries)
+		DMEMIT("pg_init_retries %u ", m->pg_init_retries);
+	if (delay)
+		DMEMIT("pg_init_delay_msecs %u ", m->pg_init_delay_ms);
+	if (m->retain_handler)
+		DMEMIT("retain_attached_hw_handler ");
+	return sz;
+}
+
+/**
+ * mpath_table_text() - the table line, as the constructor would read it
+ * @m: the map, locked
+ * @result: where to
+ * @maxlen: room there
+ *
+ * Return: the number of characters.
+ */
+int mpath_table_text(struct mpath *m, char *result, unsigned int maxlen)
+{
+	unsigned int i, j;
+	int sz = 0;
+
+	lockdep_assert_held(&m->lock);
+
+	sz += features_text(m, result, maxlen);
+	DMEMIT("0 ");
+	DMEMIT("%u %u ", m->nr_groups, mpath_group_number(m));
+
+	for (i = 0; i < m->nr_groups; i++) {
+		struct dm_ps *ps = &m->groups[i]->ps;
+
+		DMEMIT("%s ", ps->type->name);
+		sz += ps->type->status(ps, NULL, STATUSTYPE_TABLE, result + sz,
+				       maxlen - sz);
+		DMEMIT("%u %u ", ps->nr_paths, ps->type->table_args);
+		for (j = 0; j < ps->nr_paths; j++) {
+			DMEMIT("%s ", ps->paths[j]->dev->name);
+			sz += ps->type->status(ps, ps->paths[j],
+					       STATUSTYPE_TABLE, result + sz,
+					       maxlen - sz);
+		}
+	}
+	return sz;
+}
