@@ -41,6 +41,10 @@ static struct mpath_path *choose_group_and_path(struct mpath *m,
 
 	lockdep_assert_held(&m->lock);
 
+	m->queue_io = false;
+	if (!m->nr_usable)
+		goto none;
+
 	group = m->next_group;
 	if (group) {
 		m->next_group = NULL;
@@ -67,6 +71,7 @@ static struct mpath_path *choose_group_and_path(struct mpath *m,
 		}
 	}
 
+none:
 	WRITE_ONCE(m->current_group, NULL);
 	return NULL;
 
@@ -90,9 +95,6 @@ struct mpath_path *mpath_choose_path(struct mpath *m, size_t nr_bytes)
 {
 	struct mpath_path *path;
 	unsigned long flags;
-
-	if (!READ_ONCE(m->nr_usable))
-		return NULL;
 
 	spin_lock_irqsave(&m->lock, flags);
 	path = choose_group_and_path(m, nr_bytes);
@@ -345,5 +347,6 @@ static void event_work(struct work_struct *work)
 void mpath_init_state(struct mpath *m)
 {
 	spin_lock_init(&m->lock);
+	m->queue_io = true;
 	INIT_WORK(&m->event_work, event_work);
 }

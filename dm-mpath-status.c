@@ -35,8 +35,9 @@ static int info_text(struct mpath *m, char *result, unsigned int maxlen)
 	unsigned int i, j;
 	int sz = 0;
 
-	/* No hardware handler, so nothing is ever held for a pg_init. */
-	DMEMIT("2 0 0 0 %u %u ", m->nr_groups, mpath_group_number(m));
+	/* Without a hardware handler there is no pg_init to count. */
+	DMEMIT("2 %u 0 0 %u %u ", m->queue_io, m->nr_groups,
+	       mpath_group_number(m));
 
 	for (i = 0; i < m->nr_groups; i++) {
 		struct mpath_group *group = m->groups[i];

@@ -67,6 +67,7 @@ struct mpath_group {
  * @lock: protects what says so
  * @next_group: to be used next if it has a usable path (message, or the table's
  *	first group), else NULL; under the lock
+ * @queue_io: no group has been chosen yet; for the info line, under the lock
  * @saved_queueing: queue_if_no_path as it was before a suspend that turned it off;
  *	under the lock
  * @groups: in the order of the table; constant
@@ -84,6 +85,7 @@ struct mpath {
 
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	struct mpath_group *next_group;
+	bool queue_io;
 	bool saved_queueing;
 
 	struct mpath_group **groups;

@@ -8,7 +8,8 @@
  *     (bytes in flight + bytes of the request) / relative throughput
  *
  * and the smallest wins.  Among equals, an idle group for one, the paths take
- * turns: the search begins one path further each time, on each CPU by itself.
+ * turns: the search begins behind the path that was chosen last, on each CPU by
+ * itself.
  * A path of relative throughput 0 is a spare: used while no other one is usable.
  *
  * Arguments: none for the group; per path
@@ -61,20 +62,16 @@ static struct dm_ps_path *st_select(struct dm_ps *ps, size_t nr_bytes)
 {
 	struct st_group *group = ps->ctx;
 	struct dm_ps_path *best = NULL;
-	unsigned int best_throughput = 0, left = ps->nr_paths, i;
+	unsigned int best_throughput = 0, best_i = 0, left, i;
 	u64 best_bytes = 0;
 
 	i = this_cpu_read(*group->begin);
-	if (i >= left)
-		i = 0;
-	this_cpu_write(*group->begin, i + 1);
-
-	for (; left; left--, i++) {
+	for (left = ps->nr_paths; left; left--, i++) {
 		struct dm_ps_path *path;
 		struct st_path *sp;
 		u64 bytes;
 
-		if (i == ps->nr_paths)
+		if (i >= ps->nr_paths)
 			i = 0;
 		path = ps->paths[i];
 		if (unlikely(!dm_ps_path_usable(path)))
@@ -86,9 +83,11 @@ static struct dm_ps_path *st_select(struct dm_ps *ps, size_t nr_bytes)
 					best_throughput, nr_bytes))
 			continue;
 		best = path;
+		best_i = i;
 		best_bytes = bytes;
 		best_throughput = sp->throughput;
 	}
+	this_cpu_write(*group->begin, best_i + 1);
 	return best;
 }
 
