@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# common.sh - what every script here shares. To be sourced by bash under `set -eu`.
+# Gives: say, die, step, as_root, need_packages, need_space, with_lock, make_tempdir, REPO, CACHE.
+# Writes only below $CACHE and the temporary directory; installs packages only in need_packages.
+
+REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+CACHE=${DM_RQ_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dm-mpath-rq}
+PROG=${0##*/}
+PATH=$PATH:/usr/sbin:/sbin
+
+# What the host needs, by purpose; the only place where package names of tools stand.
+PACKAGES_BUILD="gcc-12 make libc6-dev libelf1 libssl3 pahole xz-utils bc sparse"
+PACKAGES_GUEST="qemu-system-x86 busybox-static kmod cpio xz-utils zstd fio dmsetup e2fsprogs"
+PACKAGES_CHECK="perl python3 shellcheck libdevmapper-dev libelf-dev"
+export REPO PACKAGES_BUILD PACKAGES_GUEST PACKAGES_CHECK
+
+say() { printf '%s: %s\n' "$PROG" "$*" >&2; }
+
+die() {
+	say "$*"
+	exit "${DIE_STATUS:-1}"
+}
+
+# step TEXT COMMAND...: run a long quiet command, its output in a log; say how long it takes.
+step() {
+	local text=$1 log start=$SECONDS pid traps
+	shift
+	mkdir -p "$CACHE/log"
+	log=$CACHE/log/step.$$.log
+	say "$text ..."
+	"$@" >"$log" 2>&1 </dev/null &
+	pid=$!
+	traps=$(trap -p INT TERM)
+	# shellcheck disable=SC2064 # this very pid
+	trap "kill $pid 2>/dev/null; exit 130" INT TERM
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.2
+		if ((SECONDS - start > 0 && (SECONDS - start) % 15 == 0)); then
+			say "$text ... still at it ($((SECONDS - start)) s)"
+			sleep 1
+		fi
+	done
+	trap - INT TERM
+	eval "$traps"
+	if ! wait "$pid"; then
+		tail -n 5 "$log" >&2
+		return 1
+	fi
+	rm -f "$log"
+}
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		die "need root to run '$1', and there is no sudo: become root or install sudo"
+	fi
+}
+
+apt_get() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
+
+apt_update() { step "updating the package lists" apt_get update || die "apt-get update failed: no network?"; }
+
+# True when apt knows PACKAGE (its lists may be empty or old).
+apt_knows() { apt-cache show --no-all-versions "$1" >/dev/null 2>&1; }
+
+package_installed() {
+	[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# need_packages PACKAGE...: install those that are missing; quick when none is.
+need_packages() {
+	local package missing=() unknown=0
+	command -v apt-get >/dev/null || die "no apt-get here: this needs Debian 12"
+	for package in "$@"; do
+		package_installed "$package" || missing+=("$package")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	need_space /var 1500
+	for package in "${missing[@]}"; do
+		apt_knows "$package" || unknown=1
+	done
+	[ $unknown -eq 0 ] || apt_update
+	install_packages "${missing[@]}" && return 0
+	[ $unknown -eq 0 ] || die "could not install: ${missing[*]}"
+	apt_update		# the lists may name versions that are gone
+	install_packages "${missing[@]}" || die "could not install: ${missing[*]}"
+}
+
+install_packages() { step "installing $*" apt_get install --no-install-recommends "$@"; }
+
+need_tool() {
+	command -v "$1" >/dev/null || die "no '$1' here (package ${2:-$1})"
+}
+
+# need_space DIR MEGABYTES
+need_space() {
+	local free
+	free=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')
+	[ "$free" -ge "$2" ] || die "not enough disk space in $1: $free MB free, $2 MB needed"
+}
+
+# with_lock NAME COMMAND...: one process at a time; COMMAND runs in a subshell.
+with_lock() {
+	local name=$1
+	shift
+	mkdir -p "$CACHE" || die "cannot make the cache directory $CACHE"
+	(
+		if ! flock -n 9; then
+			say "waiting for another run ($name)"
+			flock 9
+		fi
+		"$@" 9>&-
+	) 9>"$CACHE/.lock-$name"
+}
+
+# make_tempdir VARIABLE: a directory that the exit trap of this shell removes.
+make_tempdir() {
+	local dir
+	dir=$(mktemp -d "${TMPDIR:-/tmp}/dm-rq.XXXXXX") || die "cannot make a temporary directory"
+	TEMPDIRS+=("$dir")
+	trap cleanup_tempdirs EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	printf -v "$1" %s "$dir"
+}
+
+TEMPDIRS=()
+cleanup_tempdirs() { [ ${#TEMPDIRS[@]} -eq 0 ] || rm -rf "${TEMPDIRS[@]}"; }

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# kernel.sh - Debian's kernels, their headers and parts of their source, unpacked in the cache.
+# Sourced after common.sh. Nothing of a kernel is ever installed on the host.
+#   kernel_setup 6.12|6.1	sets KVER, KREL, KROOT (unpacked root), KDIR (build directory), VMLINUZ
+#   source_setup 6.12		sets KSRC (scripts/, selftests/kselftest/, Documentation/sphinx/)
+# Quick when cached. DM_RQ_REFRESH=1 looks for a newer kernel.
+
+kernel_setup() {
+	KVER=$1
+	case $KVER in
+	6.12 | 6.1) ;;
+	*) die "unknown kernel '$KVER': 6.12 or 6.1" ;;
+	esac
+	if [ -n "${DM_RQ_REFRESH:-}" ] || ! kernel_cached; then
+		with_lock "kernel-$KVER" kernel_fetch "$KVER"
+	fi
+	kernel_cached || die "setting up kernel $KVER failed"
+	KDIR=$KROOT/usr/src/linux-headers-$KREL
+	VMLINUZ=$KROOT/boot/vmlinuz-$KREL
+	export KVER KREL KROOT KDIR VMLINUZ
+}
+
+# The stamp is written last and holds the path: an interrupted or moved setup does not count.
+kernel_cached() {
+		KREL=$(cat "$CACHE/kernel-$KVER.release" 2>/dev/null) || return 1
+	KROOT=$CACHE/kernel-$KREL
+	[ "$(cat "$KROOT/.stamp" 2>/dev/null)" = "$KROOT" ]
+}
+
+# In a subshell, under the lock.
+kernel_fetch() {
+	[ -n "${DM_RQ_REFRESH:-}" ] || ! kernel_cached || return 0
+	KREL=$(newest_kernel "$1")
+	if [ -z "$KREL" ]; then
+		apt_update
+		KREL=$(newest_kernel "$1")
+	fi
+	[ -n "$KREL" ] || die "apt knows no linux-image of $1: are Debian 12's main and security suites in the sources?"
+	KROOT=$CACHE/kernel-$KREL
+	if [ "$(cat "$KROOT/.stamp" 2>/dev/null)" != "$KROOT" ]; then
+		need_space "$CACHE" 1500
+		rm -rf "$KROOT"
+		kernel_unpack "$1"
+		printf '%s\n' "$KROOT" >"$KROOT/.stamp"
+	fi
+	printf '%s\n' "$KREL" >"$CACHE/kernel-$1.release.new"
+	mv "$CACHE/kernel-$1.release.new" "$CACHE/kernel-$1.release"
+}
+
+# The plain flavour with the highest version; no cloud, rt, unsigned or dbg.
+newest_kernel() {
+	local pattern
+	case $1 in
+	6.12) pattern='^linux-image-6\.12\.[0-9]+\+deb12-amd64$' ;;
+	6.1) pattern='^linux-image-6\.1\.0-[0-9]+-amd64$' ;;
+	esac
+	apt-cache pkgnames "linux-image-$1." | sed -nE "/$pattern/s/^linux-image-//p" | sort -V | tail -n 1
+}
+
+kernel_packages() {
+	local base=${KREL%-amd64}
+	echo "linux-image-$KREL" "linux-headers-$KREL" "linux-headers-$base-common"
+	case $1 in
+	6.12) echo "linux-kbuild-$base" ;;
+	6.1) echo "linux-kbuild-6.1" "linux-compiler-gcc-12-x86" ;;
+	esac
+}
+
+kernel_unpack() {
+	local deb
+	# shellcheck disable=SC2046 # package names
+	fetch_debs "$CACHE/download-$KREL" $(kernel_packages "$1")
+	mkdir -p "$KROOT"
+	for deb in "$CACHE/download-$KREL"/*.deb; do
+		dpkg -x "$deb" "$KROOT" || die "cannot unpack $deb: disk full?"
+	done
+	rm -rf "$CACHE/download-$KREL"
+	sed -i "s|^include /usr/src/|include $KROOT/usr/src/|" "$KROOT/usr/src/linux-headers-$KREL/Makefile"
+	need_packages kmod
+	depmod -b "$KROOT" "$KREL"
+}
+
+# fetch_debs DIR PACKAGE...: the newest version of each; a second try with fresh lists.
+fetch_debs() {
+	local dir=$1
+	shift
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	cd "$dir" || die "cannot write to $dir"
+	step "downloading $*" apt-get -q download "$@" && return 0
+	apt_update
+	step "downloading $*" apt-get -q download "$@" || die "cannot download $*: no network, or a package is gone"
+}
+
+source_setup() {
+	KSRC=$CACHE/linux-source-$1
+	source_cached || with_lock "source-$1" source_fetch "$1"
+	source_cached || die "setting up the source of $1 failed"
+	export KSRC
+}
+
+source_cached() { [ "$(cat "$KSRC/.stamp" 2>/dev/null)" = "$KSRC" ]; }
+
+source_fetch() {
+	local dir=$CACHE/download-source-$1
+	source_cached && return 0
+	need_space "$CACHE" 500
+	rm -rf "$KSRC"
+	mkdir -p "$KSRC"
+	apt_knows "linux-source-$1" || apt_update
+	fetch_debs "$dir" "linux-source-$1"
+	step "unpacking parts of the source of $1" source_unpack "$1" "$dir"
+	rm -rf "$dir"
+	printf '%s\n' "$KSRC" >"$KSRC/.stamp"
+}
+
+source_unpack() {
+	dpkg --fsys-tarfile "$2"/*.deb | tar -xO "./usr/src/linux-source-$1.tar.xz" |
+		tar -xJ -C "$KSRC" --strip-components=1 "linux-source-$1/scripts" \
+			"linux-source-$1/tools/testing/selftests/kselftest" "linux-source-$1/Documentation/sphinx"
+}

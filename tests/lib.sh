@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash
+#
+# lib.sh - sourced by the tests that run in a guest (dash, `set -u` and not `set -e`).
+# Results are KTAP, by the kernel's own ktap_helpers.sh. A test is
+#	. "$TESTS/lib.sh"; plan N; ...N results...; finish
+# From the environment: MODDIR (built modules), KTAP_HELPERS, TESTS, DM_RQ_LOG_PATTERN, DM_RQ_LIB.
+# Gives WORK, a directory of its own. on_exit 'COMMAND' adds cleaning up, last added done first.
+
+set -u
+# shellcheck source=/dev/null
+. "$KTAP_HELPERS"
+
+NAME=${0##*/}
+OUR_MODULES="dm-ps-service-time dm-ps-round-robin dm-mpath-rq dm-rq"
+WORK=$(mktemp -d "/run/dmrq/$NAME.XXXXXX")
+# shellcheck disable=SC2089,SC2090,SC2016 # evaluated at exit
+EXIT_COMMANDS='rm -rf "$WORK"'
+BROKEN=''
+# A test that cannot clean up after itself has failed, whatever it found.
+# shellcheck disable=SC2090
+trap 'STATUS=$?; eval "$EXIT_COMMANDS"; [ -z "$BROKEN" ] || exit 1; exit "$STATUS"' EXIT
+trap 'exit 143' TERM
+
+broken() { BROKEN=yes; }
+on_exit() { EXIT_COMMANDS="$1; $EXIT_COMMANDS"; }
+
+### Results
+
+plan() {
+	ktap_print_header
+	ktap_set_plan "$1"
+}
+
+note() { printf '# %s\n' "$*"; }
+pass() { ktap_test_pass "$*"; }
+fail() { ktap_test_fail "$*"; }
+
+# skip DESCRIPTION REASON: one result
+skip() {
+	__ktap_test ok "$1" "SKIP $2"
+	KTAP_CNT_SKIP=$((KTAP_CNT_SKIP + 1))
+}
+
+# skip_all REASON: instead of a plan; ends the test
+skip_all() {
+	ktap_print_header
+	ktap_skip_all "$*"
+	exit "$KSFT_SKIP"
+}
+
+# try DESCRIPTION COMMAND...: one result from COMMAND's status; its output is shown when it fails.
+# Not for commands that bail.
+try() {
+	local description="$1"
+	shift
+	if "$@" >"$WORK/try.out" 2>&1; then
+		pass "$description"
+	else
+		note "exit $? of: $*"
+		sed 's/^/#   /' "$WORK/try.out"
+		fail "$description"
+	fi
+}
+
+# same DESCRIPTION WANTED GOT
+same() {
+	if [ "$2" = "$3" ]; then
+		pass "$1"
+	else
+		note "wanted: $(printf %s "$2" | head -n 5)"
+		note "got:    $(printf %s "$3" | head -n 5)"
+		fail "$1"
+	fi
+}
+
+# Give up: no further results, the test fails.
+bail() {
+	echo "Bail out! $*"
+	exit "$KSFT_FAIL"
+}
+
+finish() {
+	ktap_print_totals
+	[ "$KTAP_CNT_FAIL" -eq 0 ] && [ $((KTAP_TESTNO - 1)) -eq "$KSFT_NUM_TESTS" ] || exit "$KSFT_FAIL"
+	exit "$KSFT_PASS"
+}
+
+### The kernel log
+
+mark_log() { echo "dmrq-mark: $NAME $1" >/dev/kmsg; }
+
+# log_since MARK: what the kernel said after mark_log MARK
+log_since() {
+	dmesg | awk -v mark="dmrq-mark: $NAME $1" '
+		substr($0, length($0) - length(mark) + 1) == mark { seen = 1; text = ""; next }
+		!/dmrq-(mark|expect): / { text = text $0 "\n" }
+		END { printf "%s", text; exit !seen }'
+}
+
+# expect_log ERE: a bad-looking line that this test means to provoke; until the next mark_log
+expect_log() { echo "dmrq-expect: $1" >/dev/kmsg; }
+
+### Waiting
+
+now_ms() { awk '{ printf "%d\n", $1 * 1000 }' /proc/uptime; }
+
+# wait_for SECONDS 'CONDITION'
+wait_for() {
+	local until=$(($(now_ms) + $1 * 1000))
+	while ! eval "$2"; do
+		if [ "$(now_ms)" -gt "$until" ]; then
+			note "not within $1 s: $2"
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+### The modules under test
+
+module_loaded() { [ -e "/sys/module/$(echo "$1" | tr - _)" ]; }
+
+# load_modules [--if-built]: bails out when one is missing; with --if-built only says so
+# shellcheck disable=SC2120 # the argument is optional
+load_modules() {
+	local module optional="${1:-}"
+	modprobe dm-mod || bail "cannot load dm-mod"
+	for module in dm-rq dm-mpath-rq dm-ps-round-robin dm-ps-service-time; do
+		if [ "$optional" = --if-built ] && [ ! -e "$MODDIR/$module.ko" ]; then
+			note "$module is not built"
+		elif ! module_loaded "$module"; then
+			insmod "$MODDIR/$module.ko" || bail "cannot load $module"
+		fi
+	done
+}
+
+# unload_modules: removes them; fails if one stays or leaves a slab cache behind
+unload_modules() {
+	local module left=0
+	for module in $OUR_MODULES; do
+		module_loaded "$module" || continue
+		rmmod "$module" || left=1
+	done
+	if grep '^dm_rq' /proc/slabinfo; then
+		note "slab caches are left"
+		left=1
+	fi
+	return $left
+}
