@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What differs between the kernels that rqt builds for. tests/Kbuild looks
+ * into the headers and sets one RQT_HAVE_* per difference.
+ */
+#ifndef RQT_COMPAT_H
+#define RQT_COMPAT_H
+
+#include <linux/blk-mq.h>
+#include <linux/blkdev.h>
+
+#ifdef RQT_HAVE_RESV_CONFLICT
+#define RQT_STS_RESV	BLK_STS_RESV_CONFLICT
+#else
+#define RQT_STS_RESV	BLK_STS_NEXUS
+#endif
+
+/**
+ * struct rqt_limits - the limits of a path, in words that every kernel knows
+ * @block_size: logical and physical block size in bytes
+ * @max_sectors: largest request in sectors
+ * @max_segments: most segments in a request
+ * @write_cache: a volatile cache: flush and FUA arrive
+ * @discard: discards arrive
+ * @write_zeroes: write-zeroes arrive
+ */
+struct rqt_limits {
+	unsigned int	block_size;
+	unsigned int	max_sectors;
+	unsigned short	max_segments;
+	bool		write_cache;
+	bool		discard;
+	bool		write_zeroes;
+};
+
+/* Discard and write-zeroes move no data: let them be as long as they can. */
+#define RQT_MAX_ZERO_SECTORS	(UINT_MAX >> SECTOR_SHIFT)
+
+#ifdef RQT_HAVE_ALLOC_DISK_LIMITS
+static inline struct gendisk *rqt_alloc_disk(struct blk_mq_tag_set *set,
+					     const struct rqt_limits *l,
+					     void *data)
+{
+	struct queue_limits lim = {
+		.logical_block_size	= l->block_size,
+		.physical_block_size	= l->block_size,
+		.max_hw_sectors		= l->max_sectors,
+		.max_segments		= l->max_segments,
+	};
+
+	if (l->discard) {
+		lim.max_hw_discard_sectors = RQT_MAX_ZERO_SECTORS;
+		lim.discard_granularity = l->block_size;
+	}
+	if (l->write_zeroes)
+		lim.max_write_zeroes_sectors = RQT_MAX_ZERO_SECTORS;
+	if (l->write_cache)
+		lim.features |= BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA;
+
+	return blk_mq_alloc_disk(set, &lim, data);
+}
+#else
+static inline struct gendisk *rqt_alloc_disk(struct blk_mq_tag_set *set,
+					     const struct rqt_limits *l,
+					     void *data)
+{
+	struct gendisk *disk = blk_mq_alloc_disk(set, data);
+	struct request_queue *q;
+
+	if (IS_ERR(disk))
+		return disk;
+
+	q = disk->queue;
+	blk_queue_logical_block_size(q, l->block_size);
+	blk_queue_physical_block_size(q, l->block_size);
+	blk_queue_max_hw_sectors(q, l->max_sectors);
+	blk_queue_max_segments(q, l->max_segments);
+	if (l->discard) {
+		blk_queue_max_discard_sectors(q, RQT_MAX_ZERO_SECTORS);
+		q->limits.discard_granularity = l->block_size;
+	}
+	if (l->write_zeroes)
+		blk_queue_max_write_zeroes_sectors(q, RQT_MAX_ZERO_SECTORS);
+	blk_queue_write_cache(q, l->write_cache, l->write_cache);
+	blk_queue_flag_set(QUEUE_FLAG_NONROT, q);
+	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, q);
+
+	return disk;
+}
+#endif
+
+#endif /* RQT_COMPAT_H */
