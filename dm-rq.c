@@ -517,14 +517,17 @@ EXPORT_SYMBOL_GPL(dm_rq_wake);
  * dm_rq_wake_and_wait() - dm_rq_wake(), and they have been asked about
  * @drq: the map's core object
  *
- * For presuspend, while the queue still runs: when it returns, the requests that
- * were parked have been handed to the queue again.
+ * For presuspend, while the queue still runs: when it returns, the target has been
+ * asked again about every request that was parked.  The requeue work puts them
+ * into the hardware queues, and runs only that of the CPU it is on by itself.
  *
  * Context: process, may sleep.
  */
 void dm_rq_wake_and_wait(struct dm_rq *drq)
 {
 	struct request_queue *q = dm_disk(drq->md)->queue;
+	struct blk_mq_hw_ctx *hctx;
+	unsigned long i;
 
 	might_sleep();
 	if (!queue_is_mq(q))
@@ -532,6 +535,8 @@ void dm_rq_wake_and_wait(struct dm_rq *drq)
 
 	dm_rq_wake(drq);
 	flush_delayed_work(&q->requeue_work);
+	queue_for_each_hw_ctx(q, hctx, i)
+		flush_delayed_work(&hctx->run_work);
 }
 EXPORT_SYMBOL_GPL(dm_rq_wake_and_wait);
 
