@@ -135,9 +135,20 @@ load_modules() {
 	done
 }
 
-# unload_modules: removes them; fails if one stays or leaves a slab cache behind
+# Memory that our modules hold, a line per place that allocated it: SLUB keeps who did (check boots
+# with slub_debug=U). Nothing once all maps are gone.
+our_allocations() {
+	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
+	cat /sys/kernel/debug/slab/kmalloc-*/alloc_traces | grep -E '^ *[0-9]+ .*\[dm_(rq|mpath_rq|ps_[a-z_]+)\]'
+}
+
+# unload_modules: removes them; fails if one stays, or leaves memory or a slab cache behind
 unload_modules() {
 	local module left=0
+	if our_allocations; then
+		note "that memory was not freed"
+		left=1
+	fi
 	for module in $OUR_MODULES; do
 		module_loaded "$module" || continue
 		rmmod "$module" || left=1
