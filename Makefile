@@ -20,4 +20,10 @@ check:
 bench:
 	scripts/bench
 
-.PHONY: modules clean demo check bench
+# Needs graphviz.
+picture: Documentation/request-path.svg
+
+%.svg: %.dot
+	dot -Tsvg $< -o $@
+
+.PHONY: modules clean demo check bench picture
