@@ -402,11 +402,12 @@ int mpath_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	m = kzalloc(sizeof(*m), GFP_KERNEL);
 	if (!m)
 		return no_memory(&w);
-	dm_rq_init(&m->rq, ti, &mpath_rq_ops);
 	mpath_init_state(m);
 	m->pg_init_delay_ms = MPATH_NO_DELAY;
 
-	r = parse_features(m, &w);
+	r = dm_rq_init(&m->rq, ti, &mpath_rq_ops);
+	if (!r)
+		r = parse_features(m, &w);
 	if (!r)
 		r = parse_handler(m, &w);
 	if (!r)

@@ -44,6 +44,7 @@ static struct bio_set clone_bios;
 static struct workqueue_struct *again_wq;
 
 static bool dispatch(struct dm_rq_io *io, bool may_sleep);
+static bool send(struct dm_rq_io *io, struct block_device *bdev, bool may_sleep);
 
 /* ---- handing a request back to the block layer ---- */
 
@@ -97,52 +98,82 @@ static void park(struct dm_rq_io *io, int wakes)
 	dm_put(md);
 }
 
-/* As park(), and the alarm clock is set. */
+/*
+ * As park(), and the alarm clock is set; one that is set for earlier stays so. If
+ * that is just going off, it may miss the request, but then it is not pending.
+ */
 static void park_for_a_while(struct dm_rq_io *io)
 {
 	struct mapped_device *md = io->drq->md;
 	struct request_queue *q = io->rq->q;
 
 	blk_mq_requeue_request(io->rq, false);
-	blk_mq_delay_kick_requeue_list(q, DM_RQ_LATER_MS);
+	if (!delayed_work_pending(&q->requeue_work))
+		blk_mq_delay_kick_requeue_list(q, DM_RQ_LATER_MS);
 	dm_put(md);
 }
 
-/* ---- mapping again ---- */
+/* ---- to the worker ---- */
 
-static void map_again_work(struct work_struct *work)
+static void worker(struct work_struct *work)
 {
 	struct dm_rq_io *io = container_of(work, struct dm_rq_io, work);
+	struct block_device *bdev = io->bdev;
+	bool taken = bdev ? send(io, bdev, true) : dispatch(io, true);
 
-	/*
-	 * A busy device: let the block layer wait for it.  Its scheduler learns
-	 * of it there.
-	 */
-	if (!dispatch(io, true))
+	/* A busy device: the block layer waits for it, and starts afresh. */
+	if (!taken)
 		park_for_a_while(io);
 }
 
-/* Any context.  @io is in flight, so the map stays, and the work item with it. */
+/*
+ * Any context.  @io is in flight, so the map stays, and the work item with it.
+ * @bdev: where to, or NULL to ask the target.
+ */
+static void leave_to_worker(struct dm_rq_io *io, struct block_device *bdev)
+{
+	INIT_WORK(&io->work, worker);
+	io->bdev = bdev;
+	queue_work(again_wq, &io->work);
+}
+
 static void map_again(struct dm_rq_io *io)
 {
-	INIT_WORK(&io->work, map_again_work);
-	queue_work(again_wq, &io->work);
+	leave_to_worker(io, NULL);
 }
 
 /* ---- the clone has ended ---- */
 
 /*
- * One bio of the clone, of @bytes, failed.  Either the bios above end up to and
- * including this one, each with its status, or all from here on is held.
+ * A device of @q has answered that it cannot do what @rq asks, and has drawn the
+ * consequence for its own limits: the map has the same limit from now on, so that
+ * whoever sees the error finds a reason to do without (blkdev_issue_zeroout()).
  */
-static void note_error(struct dm_rq_io *io, blk_status_t status,
-		       unsigned int bytes)
+static void lower_limits(struct request *rq, struct request_queue *q)
+{
+	struct queue_limits *limits = &rq->q->limits;
+
+	if (req_op(rq) == REQ_OP_DISCARD && !q->limits.max_discard_sectors)
+		WRITE_ONCE(limits->max_discard_sectors, 0);
+	if (req_op(rq) == REQ_OP_WRITE_ZEROES &&
+	    !q->limits.max_write_zeroes_sectors)
+		WRITE_ONCE(limits->max_write_zeroes_sectors, 0);
+}
+
+/*
+ * One bio of the clone on @q, of @bytes, failed.  Either the bios above end up to
+ * and including this one, each with its status, or all from here on is held.
+ */
+static void note_error(struct dm_rq_io *io, struct request_queue *q,
+		       blk_status_t status, unsigned int bytes)
 {
 	struct dm_rq *drq = io->drq;
 	struct request *rq = io->rq;
 
 	if (!io->status)
 		io->status = status;
+	if (status == BLK_STS_TARGET || status == BLK_STS_NOTSUPP)
+		lower_limits(rq, q);
 
 	if (drq->ops->end_io_first(drq, io, status, bytes) == DM_RQ_HOLD ||
 	    rq->end_io) {
@@ -164,6 +195,7 @@ static void note_error(struct dm_rq_io *io, blk_status_t status,
 static void end_clone_bio(struct bio *bio)
 {
 	struct dm_rq_io *io = bio->bi_private;
+	struct request_queue *q = bdev_get_queue(bio->bi_bdev);
 	blk_status_t status = bio->bi_status;
 	unsigned int bytes;
 
@@ -177,7 +209,7 @@ static void end_clone_bio(struct bio *bio)
 	if (likely(!status))
 		io->done += bytes;
 	else
-		note_error(io, status, bytes);
+		note_error(io, q, status, bytes);
 }
 
 /* The clone is gone: what becomes of the request? */
@@ -229,7 +261,7 @@ static void end_clone_slow(struct dm_rq_io *io, struct request *clone,
 		status = BLK_STS_OK;
 	}
 	if (status)
-		note_error(io, status, bytes);
+		note_error(io, clone->q, status, bytes);
 
 	how = drq->ops->end_io(drq, io, clone, io->status);
 	blk_mq_free_request(clone);
@@ -371,7 +403,7 @@ static bool not_inserted(struct dm_rq_io *io, struct request *clone,
 	}
 
 	/* All of it failed, before any of it began. */
-	note_error(io, status, blk_rq_bytes(clone));
+	note_error(io, clone->q, status, blk_rq_bytes(clone));
 	how = drq->ops->end_io(drq, io, clone, io->status);
 	blk_mq_free_request(clone);
 	resolve(io, how);
@@ -379,48 +411,31 @@ static bool not_inserted(struct dm_rq_io *io, struct request *clone,
 }
 
 /*
- * Ask the target, and act on it.  True: somebody else has the request now, do
- * not look at it again.  False: busy, the caller keeps it.
- *
- * Context: queue_rq (@may_sleep is false), or the worker.
+ * Clone the request onto @bdev's queue.  Result and context as of dispatch().
  */
-static bool dispatch(struct dm_rq_io *io, bool may_sleep)
+static bool send(struct dm_rq_io *io, struct block_device *bdev, bool may_sleep)
 {
+	struct request_queue *q = bdev_get_queue(bdev);
 	struct dm_rq *drq = io->drq;
 	struct request *rq = io->rq;
-	int wakes = atomic_read_acquire(&drq->wakes);
-	struct block_device *bdev;
-	struct request_queue *q;
 	struct request *clone;
 	blk_status_t status;
-
-	io->done = 0;
-	io->status = BLK_STS_OK;
-	io->flags = 0;
-
-	switch (drq->ops->prep_map(drq, io, &bdev)) {
-	case DM_RQ_MAPPED:
-		break;
-	case DM_RQ_BUSY:
-		return false;
-	case DM_RQ_PARK:
-		park(io, wakes);
-		return true;
-	case DM_RQ_KILL:
-		finish(io, BLK_STS_IOERR);
-		return true;
-	}
-
-	q = bdev_get_queue(bdev);
-	if (unlikely(q->tag_set->flags & BLK_MQ_F_BLOCKING) && !may_sleep) {
-		map_again(io);
-		return true;
-	}
 
 	clone = blk_mq_alloc_request(q, rq->cmd_flags | REQ_NOMERGE,
 				     BLK_MQ_REQ_NOWAIT);
 	if (IS_ERR(clone))
 		return no_clone(io, q);
+
+	/* Only now does the queue hold still to be looked at. */
+	if (unlikely(clone->mq_hctx->flags & BLK_MQ_F_BLOCKING) && !may_sleep) {
+		blk_mq_free_request(clone);
+		leave_to_worker(io, bdev);
+		return true;
+	}
+
+	io->done = 0;
+	io->status = BLK_STS_OK;
+	io->flags = 0;
 	if (unlikely(!prep_clone(io, clone, bdev))) {
 		blk_mq_free_request(clone);
 		return false;
@@ -436,6 +451,33 @@ static bool dispatch(struct dm_rq_io *io, bool may_sleep)
 	/* Once it is taken, all of @io, @clone and @rq may be gone. */
 	status = blk_insert_cloned_request(clone);
 	return likely(!status) || not_inserted(io, clone, status);
+}
+
+/*
+ * Ask the target, and act on it.  True: somebody else has the request now, do
+ * not look at it again.  False: busy, the caller keeps it.
+ *
+ * Context: queue_rq (@may_sleep is false), or the worker.
+ */
+static bool dispatch(struct dm_rq_io *io, bool may_sleep)
+{
+	struct dm_rq *drq = io->drq;
+	int wakes = atomic_read_acquire(&drq->wakes);
+	struct block_device *bdev;
+
+	switch (drq->ops->prep_map(drq, io, &bdev)) {
+	case DM_RQ_MAPPED:
+		return send(io, bdev, may_sleep);
+	case DM_RQ_BUSY:
+		return false;
+	case DM_RQ_PARK:
+		park(io, wakes);
+		return true;
+	case DM_RQ_KILL:
+		finish(io, BLK_STS_IOERR);
+		return true;
+	}
+	return false;
 }
 
 /*
@@ -518,8 +560,9 @@ EXPORT_SYMBOL_GPL(dm_rq_wake);
  * @drq: the map's core object
  *
  * For presuspend, while the queue still runs: when it returns, the target has been
- * asked again about every request that was parked.  The requeue work puts them
- * into the hardware queues, and runs only that of the CPU it is on by itself.
+ * asked again about the requests that were parked, but for those that the block
+ * layer has put off once more (mq-deadline with very many of them).  The requeue
+ * work puts them into the hardware queues, and runs only that of its own CPU.
  *
  * Context: process, may sleep.
  */
@@ -550,19 +593,32 @@ EXPORT_SYMBOL_GPL(dm_rq_wake_and_wait);
  *
  * Sets ti->private to @drq and ti->per_io_data_size.  There is nothing to undo.
  *
- * Context: process.
+ * A map that runs with a bio-based table cannot have a request-based one.  dm core
+ * sees to that by way of a table's devices; a table without any inherits the type
+ * of the live one, and bios would come to a target that has no way to map them.
+ *
+ * Context: process; dm core holds the map's type lock.
+ * Return: 0; -EINVAL, with ti->error set, if the map is bio-based.
  */
-void dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
-		const struct dm_rq_ops *ops)
+int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
+	       const struct dm_rq_ops *ops)
 {
+	struct gendisk *disk;
+
 	drq->ops = ops;
 	drq->ti = ti;
 	drq->md = dm_table_get_md(ti->table);
+	disk = dm_disk(drq->md);
+	if (test_bit(GD_ADDED, &disk->state) && !queue_is_mq(disk->queue)) {
+		ti->error = "the map is bio-based, and stays so until it is removed";
+		return -EINVAL;
+	}
 	drq->area_fits = false;
 	atomic_set(&drq->wakes, 0);
 
 	ti->private = drq;
 	ti->per_io_data_size = sizeof(struct dm_rq_io) + ops->io_data_size;
+	return 0;
 }
 EXPORT_SYMBOL_GPL(dm_rq_init);
 

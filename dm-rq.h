@@ -48,7 +48,8 @@ struct dm_rq;
  * @status: the error that is held, else the first that was passed up
  * @flags: private to dm-rq.c
  * @bio: the clone of a request with one bio needs no allocation
- * @work: takes @bio's place while the request waits to be mapped again
+ * @work: takes @bio's place while the request waits for a worker
+ * @bdev: beside @work: the device that was chosen already, or NULL
  *
  * Lives behind the request, in the memory of the map's tag set, so every byte
  * here costs a few KiB per map.  The target's own data follow, see
@@ -64,7 +65,10 @@ struct dm_rq_io {
 	u8 flags;
 	union {
 		struct bio bio;
-		struct work_struct work;
+		struct {
+			struct work_struct work;
+			struct block_device *bdev;
+		};
 	};
 };
 
@@ -132,7 +136,8 @@ enum dm_rq_end {
  * @map: The clone is there, allocated on that device's queue, with the request's
  *	sector, size, flags and bios.  Translate it (sector, cmd_flags) and start
  *	accounting.  Cannot fail.
- *	Runs in: as prep_map, which it follows directly.
+ *	Runs in: as prep_map, which it follows directly, or, where the queue must
+ *	not be entered from queue_rq, a moment later in a worker.
  *
  * @end_io_first: The first failing bio of a clone (and, after PASS_UP, the next
  *	one): is it the path's fault?  Called before any bio above has seen an
@@ -193,8 +198,8 @@ static inline void *dm_rq_io_data(struct dm_rq_io *io)
 	return io + 1;
 }
 
-void dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
-		const struct dm_rq_ops *ops);
+int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
+	       const struct dm_rq_ops *ops);
 int dm_rq_clone_and_map(struct dm_target *ti, struct request *rq,
 			union map_info *info, struct request **clone);
 void dm_rq_io_hints(struct dm_target *ti, struct queue_limits *limits);

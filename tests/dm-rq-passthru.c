@@ -117,11 +117,17 @@ static int passthru_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		return r;
 	}
 
+	r = dm_rq_init(&p->rq, ti, &passthru_ops);
+	if (r) {
+		dm_put_device(ti, p->dev);
+		kfree(p);
+		return r;
+	}
+
 	p->start = start;
 	p->prep = DM_RQ_MAPPED;
 	p->first = DM_RQ_PASS_UP;
 	p->end = DM_RQ_DONE;
-	dm_rq_init(&p->rq, ti, &passthru_ops);
 	ti->num_flush_bios = 1;
 	ti->num_discard_bios = 1;
 	ti->num_write_zeroes_bios = 1;
