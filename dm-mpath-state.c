@@ -26,6 +26,18 @@ static struct mpath_path *select_in(struct mpath_group *group, size_t nr_bytes)
 	return path ? mpath_path_of(path) : NULL;
 }
 
+static struct mpath_path *select_in_any(struct mpath *m, bool bypassed,
+					size_t nr_bytes)
+{
+	struct mpath_path *path = NULL;
+	unsigned int i;
+
+	for (i = 0; i < m->nr_groups && !path; i++)
+		if (m->groups[i]->bypassed == bypassed)
+			path = select_in(m->groups[i], nr_bytes);
+	return path;
+}
+
 /*
  * The order of preference: the group that was asked for; the one in use, as long
  * as it has a path; then the groups in the order of the table, those that are
@@ -34,49 +46,23 @@ static struct mpath_path *select_in(struct mpath_group *group, size_t nr_bytes)
 static struct mpath_path *choose_group_and_path(struct mpath *m,
 						size_t nr_bytes)
 {
-	struct mpath_group *group;
-	struct mpath_path *path;
-	int bypassed;
-	unsigned int i;
+	struct mpath_path *path = NULL;
 
 	lockdep_assert_held(&m->lock);
 
 	m->queue_io = false;
-	if (!m->nr_usable)
-		goto none;
-
-	group = m->next_group;
-	if (group) {
+	if (m->nr_usable && m->next_group) {
+		path = select_in(m->next_group, nr_bytes);
 		m->next_group = NULL;
-		path = select_in(group, nr_bytes);
-		if (path)
-			goto found;
 	}
+	if (!path && m->nr_usable && m->current_group)
+		path = select_in(m->current_group, nr_bytes);
+	if (!path && m->nr_usable)
+		path = select_in_any(m, false, nr_bytes);
+	if (!path && m->nr_usable)
+		path = select_in_any(m, true, nr_bytes);
 
-	group = m->current_group;
-	if (group) {
-		path = select_in(group, nr_bytes);
-		if (path)
-			return path;
-	}
-
-	for (bypassed = false; bypassed <= true; bypassed++) {
-		for (i = 0; i < m->nr_groups; i++) {
-			group = m->groups[i];
-			if (group->bypassed != bypassed)
-				continue;
-			path = select_in(group, nr_bytes);
-			if (path)
-				goto found;
-		}
-	}
-
-none:
-	WRITE_ONCE(m->current_group, NULL);
-	return NULL;
-
-found:
-	WRITE_ONCE(m->current_group, group);
+	WRITE_ONCE(m->current_group, path ? path->group : NULL);
 	return path;
 }
 
@@ -123,7 +109,7 @@ unsigned int mpath_group_number(struct mpath *m)
 /**
  * mpath_switch_group() - use this group from now on, if it has a usable path
  * @m: the map
- * @group: the group; it and those before it are no longer disabled
+ * @group: the group; none is disabled any more
  *
  * Context: any.
  */
@@ -133,7 +119,7 @@ void mpath_switch_group(struct mpath *m, struct mpath_group *group)
 	unsigned int i;
 
 	spin_lock_irqsave(&m->lock, flags);
-	for (i = 0; i < group->number; i++)
+	for (i = 0; i < m->nr_groups; i++)
 		m->groups[i]->bypassed = false;
 	m->next_group = group;
 	WRITE_ONCE(m->current_group, NULL);
@@ -302,6 +288,9 @@ static void restore_queueing(struct mpath *m)
 		WRITE_ONCE(m->queue_if_no_path, true);
 	m->saved_queueing = false;
 	spin_unlock_irq(&m->lock);
+
+	/* What waited only because of a noflush suspend waits no longer. */
+	dm_rq_wake(&m->rq);
 }
 
 /**
