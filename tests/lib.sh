@@ -17,6 +17,7 @@ WORK=$(mktemp -d "/run/dmrq/$NAME.XXXXXX")
 # shellcheck disable=SC2089,SC2090,SC2016 # evaluated at exit
 EXIT_COMMANDS='rm -rf "$WORK"'
 BROKEN=''
+LOADED_MS=0
 # A test that cannot clean up after itself has failed, whatever it found.
 # shellcheck disable=SC2090
 trap 'STATUS=$?; eval "$EXIT_COMMANDS"; [ -z "$BROKEN" ] || exit 1; exit "$STATUS"' EXIT
@@ -125,6 +126,7 @@ module_loaded() { [ -e "/sys/module/$(echo "$1" | tr - _)" ]; }
 # shellcheck disable=SC2120 # the argument is optional
 load_modules() {
 	local module optional="${1:-}"
+	LOADED_MS=$(now_ms)
 	modprobe dm-mod || bail "cannot load dm-mod"
 	for module in dm-rq dm-mpath-rq dm-ps-round-robin dm-ps-service-time; do
 		if [ "$optional" = --if-built ] && [ ! -e "$MODDIR/$module.ko" ]; then
@@ -136,10 +138,19 @@ load_modules() {
 }
 
 # Memory that our modules hold, a line per place that allocated it: SLUB keeps who did (check boots
-# with slub_debug=U). Nothing once all maps are gone.
+# with slub_debug=U). Nothing once all maps are gone. What is older than our modules was allocated by
+# another module's code, which was at the same address then: its init section, for one. Ages are in
+# jiffies, of which Debian's kernels have 250 in a second.
 our_allocations() {
 	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
-	cat /sys/kernel/debug/slab/kmalloc-*/alloc_traces | grep -E '^ *[0-9]+ .*\[dm_(rq|mpath_rq|ps_[a-z_]+)\]'
+	cat /sys/kernel/debug/slab/kmalloc-*/alloc_traces |
+		awk -v oldest=$((($(now_ms) - LOADED_MS) / 4)) '
+			/^ *[0-9]+ .*\[dm_(rq|mpath_rq|ps_[a-z_]+)\]/ {
+				age = $0
+				sub(/.* age=/, "", age)
+				if (age + 0 <= oldest) { print; found = 1 }
+			}
+			END { exit !found }'
 }
 
 # unload_modules: removes them; fails if one stays, or leaves memory or a slab cache behind
