@@ -2,9 +2,9 @@
 /*
  * dm-rq: dispatch, completion, retry, park and wake, push back.
  *
- * dm-rq.h has the contract.  The order here is the order in which a request
- * meets the functions: from queue_rq down to the device, back up, and the
- * ways on from an error.
+ * dm-rq.h has the contract.  The order here is from the end of a request to its
+ * beginning, as each step needs those that may follow it: handing back, the
+ * worker, the end of a clone, making one, dispatch; then wake and set-up.
  *
  * How it sits on dm-mod.  A target that answers clone_and_map_rq with
  * DM_MAPIO_SUBMITTED owns the request.  It gives it back in one of two ways:
