@@ -31,6 +31,7 @@
 #define IO_PART		BIT(1)	/* the clone covers only the first bio */
 #define IO_NO_DATA	BIT(2)	/* a flush: no bio carries the status */
 #define IO_HELD		BIT(3)	/* what is left waits for end_io's decision */
+#define IO_FINAL	BIT(4)	/* ... which can only be to end it */
 
 /* Clones of bios of requests with several; 64 is enough to start with. */
 #define CLONE_BIOS	64
@@ -169,15 +170,16 @@ static void note_error(struct dm_rq_io *io, struct request_queue *q,
 {
 	struct dm_rq *drq = io->drq;
 	struct request *rq = io->rq;
+	bool hold;
 
 	if (!io->status)
 		io->status = status;
 	if (status == BLK_STS_TARGET || status == BLK_STS_NOTSUPP)
 		lower_limits(rq, q);
 
-	if (drq->ops->end_io_first(drq, io, status, bytes) == DM_RQ_HOLD ||
-	    rq->end_io) {
-		io->flags |= IO_HELD;
+	hold = drq->ops->end_io_first(drq, io, status, bytes) == DM_RQ_HOLD;
+	if (hold || rq->end_io) {
+		io->flags |= hold ? IO_HELD : IO_HELD | IO_FINAL;
 		io->status = status;
 		return;
 	}
@@ -228,6 +230,8 @@ static void resolve(struct dm_rq_io *io, enum dm_rq_end how)
 		return;
 	}
 
+	if (io->flags & IO_FINAL)
+		how = DM_RQ_DONE;
 	switch (how) {
 	case DM_RQ_AGAIN:
 		map_again(io);
