@@ -214,10 +214,18 @@ static void end_clone_bio(struct bio *bio)
 		note_error(io, q, status, bytes);
 }
 
-/* The clone is gone: what becomes of the request? */
-static void resolve(struct dm_rq_io *io, enum dm_rq_end how)
+/*
+ * All is known of the clone: the target ends its accounting, the clone goes, and
+ * what becomes of the request is done.
+ */
+static void resolve(struct dm_rq_io *io, struct request *clone)
 {
+	struct dm_rq *drq = io->drq;
 	struct request *rq = io->rq;
+	enum dm_rq_end how;
+
+	how = drq->ops->end_io(drq, io, clone, io->status);
+	blk_mq_free_request(clone);
 
 	if (io->done)
 		blk_update_request(rq, BLK_STS_OK, io->done);
@@ -249,10 +257,8 @@ static void resolve(struct dm_rq_io *io, enum dm_rq_end how)
 static void end_clone_slow(struct dm_rq_io *io, struct request *clone,
 			   blk_status_t status)
 {
-	struct dm_rq *drq = io->drq;
 	struct request *rq = io->rq;
 	unsigned int bytes = 0;
-	enum dm_rq_end how;
 
 	if (io->flags & IO_ONE_BIO) {
 		/* The bio knows better: only a part of it may have failed. */
@@ -266,10 +272,7 @@ static void end_clone_slow(struct dm_rq_io *io, struct request *clone,
 	}
 	if (status)
 		note_error(io, clone->q, status, bytes);
-
-	how = drq->ops->end_io(drq, io, clone, io->status);
-	blk_mq_free_request(clone);
-	resolve(io, how);
+	resolve(io, clone);
 }
 
 /*
@@ -396,7 +399,6 @@ static bool not_inserted(struct dm_rq_io *io, struct request *clone,
 			 blk_status_t status)
 {
 	struct dm_rq *drq = io->drq;
-	enum dm_rq_end how;
 
 	unprep_clone(io, clone);
 	if (status == BLK_STS_RESOURCE || status == BLK_STS_DEV_RESOURCE) {
@@ -408,9 +410,7 @@ static bool not_inserted(struct dm_rq_io *io, struct request *clone,
 
 	/* All of it failed, before any of it began. */
 	note_error(io, clone->q, status, blk_rq_bytes(clone));
-	how = drq->ops->end_io(drq, io, clone, io->status);
-	blk_mq_free_request(clone);
-	resolve(io, how);
+	resolve(io, clone);
 	return true;
 }
 
