@@ -12,11 +12,6 @@
 
 #define DM_MSG_PREFIX "multipath"
 
-static const char *map_name(struct mpath *m)
-{
-	return dm_device_name(m->rq.md);
-}
-
 /* ---- choosing a group ---- */
 
 static struct mpath_path *select_in(struct mpath_group *group, size_t nr_bytes)
@@ -43,26 +38,21 @@ static struct mpath_path *select_in_any(struct mpath *m, bool bypassed,
  * as it has a path; then the groups in the order of the table, those that are
  * disabled last.
  */
-static struct mpath_path *choose_group_and_path(struct mpath *m,
-						size_t nr_bytes)
+static struct mpath_path *select_preferred(struct mpath *m, size_t nr_bytes)
 {
 	struct mpath_path *path = NULL;
 
 	lockdep_assert_held(&m->lock);
 
-	m->queue_io = false;
-	if (m->nr_usable && m->next_group) {
+	if (m->next_group)
 		path = select_in(m->next_group, nr_bytes);
-		m->next_group = NULL;
-	}
-	if (!path && m->nr_usable && m->current_group)
+	m->next_group = NULL;
+	if (!path && m->current_group)
 		path = select_in(m->current_group, nr_bytes);
-	if (!path && m->nr_usable)
+	if (!path)
 		path = select_in_any(m, false, nr_bytes);
-	if (!path && m->nr_usable)
+	if (!path)
 		path = select_in_any(m, true, nr_bytes);
-
-	WRITE_ONCE(m->current_group, path ? path->group : NULL);
 	return path;
 }
 
@@ -79,11 +69,14 @@ static struct mpath_path *choose_group_and_path(struct mpath *m,
  */
 struct mpath_path *mpath_choose_path(struct mpath *m, size_t nr_bytes)
 {
-	struct mpath_path *path;
+	struct mpath_path *path = NULL;
 	unsigned long flags;
 
 	spin_lock_irqsave(&m->lock, flags);
-	path = choose_group_and_path(m, nr_bytes);
+	m->queue_io = false;
+	if (m->nr_usable)
+		path = select_preferred(m, nr_bytes);
+	WRITE_ONCE(m->current_group, path ? path->group : NULL);
 	spin_unlock_irqrestore(&m->lock, flags);
 	return path;
 }
@@ -188,7 +181,7 @@ void mpath_fail_path(struct mpath *m, struct mpath_path *path)
 	tell_user_space(m, path, DM_UEVENT_PATH_FAILED);
 	spin_unlock_irqrestore(&m->lock, flags);
 
-	DMWARN("%s: Failing path %s.", map_name(m), path->ps.dev->name);
+	DMWARN("%s: Failing path %s.", mpath_name(m), path->ps.dev->name);
 }
 
 /**
@@ -216,7 +209,7 @@ void mpath_reinstate_path(struct mpath *m, struct mpath_path *path)
 	tell_user_space(m, path, DM_UEVENT_PATH_REINSTATED);
 	spin_unlock_irqrestore(&m->lock, flags);
 
-	DMWARN("%s: Reinstating path %s.", map_name(m), path->ps.dev->name);
+	DMWARN("%s: Reinstating path %s.", mpath_name(m), path->ps.dev->name);
 	dm_rq_wake(&m->rq);
 }
 

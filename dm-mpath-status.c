@@ -127,7 +127,7 @@ static struct mpath_group *find_group(struct mpath *m, const char *text)
 	if (kstrtouint(text, 10, &number) || !number ||
 	    number > m->nr_groups) {
 		DMWARN("%s: message: no group '%.32s', expected 1..%u",
-		       dm_device_name(m->rq.md), text, m->nr_groups);
+		       mpath_name(m), text, m->nr_groups);
 		return NULL;
 	}
 	return m->groups[number - 1];
@@ -159,7 +159,7 @@ static int path_message(struct mpath *m, const char *verb, const char *arg)
 
 	if (dm_rq_devt_from_path(arg, &dev)) {
 		DMWARN("%s: message: no device '%.64s'",
-		       dm_device_name(m->rq.md), arg);
+		       mpath_name(m), arg);
 		return -ENODEV;
 	}
 
@@ -175,7 +175,7 @@ static int path_message(struct mpath *m, const char *verb, const char *arg)
 	}
 	if (r)
 		DMWARN("%s: message: device '%.64s' is not a path of the map",
-		       dm_device_name(m->rq.md), arg);
+		       mpath_name(m), arg);
 	return r;
 }
 
@@ -231,13 +231,13 @@ int mpath_message(struct dm_target *ti, unsigned int argc, char **argv,
 		return -EBUSY;
 
 	if (!message) {
-		DMWARN("%s: unknown message '%.32s'", dm_device_name(m->rq.md),
+		DMWARN("%s: unknown message '%.32s'", mpath_name(m),
 		       argv[0]);
 		return -EINVAL;
 	}
 	if (argc != message->words) {
 		DMWARN("%s: message %s: expected %u words, got %u",
-		       dm_device_name(m->rq.md), message->verb, message->words,
+		       mpath_name(m), message->verb, message->words,
 		       argc);
 		return -EINVAL;
 	}

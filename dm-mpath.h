@@ -113,6 +113,12 @@ static inline struct mpath *mpath_of(struct dm_target *ti)
 	return container_of((struct dm_rq *)ti->private, struct mpath, rq);
 }
 
+/* For the log. */
+static inline const char *mpath_name(struct mpath *m)
+{
+	return dm_device_name(m->rq.md);
+}
+
 static inline struct mpath_path *mpath_path_of(struct dm_ps_path *path)
 {
 	return container_of(path, struct mpath_path, ps);
