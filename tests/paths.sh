@@ -134,6 +134,12 @@ write_block() {
 		conv=notrunc status=none
 }
 
+# durable_block FILE BLOCK: the same, and a flush
+durable_block() {
+	tr '\0' C </dev/zero | dd of="$1" bs=4k count=1 seek="$2" oflag=direct iflag=fullblock \
+		conv=fsync,notrunc status=none
+}
+
 # read_block FILE BLOCK: prints the byte's letter 4,096 times, folded to one of each run
 read_block() { dd if="$1" bs=4k count=1 skip="$2" iflag=direct status=none | tr -s '\0-\377'; }
 
