@@ -19,23 +19,27 @@ static enum dm_rq_map mpath_prep_map(struct dm_rq *drq, struct dm_rq_io *io,
 {
 	struct mpath *m = container_of(drq, struct mpath, rq);
 	struct mpath_io *mio = dm_rq_io_data(io);
-	struct mpath_group *group = READ_ONCE(m->current_group);
 	unsigned int nr_bytes = blk_rq_bytes(io->rq);
-	struct dm_ps_path *path = NULL;
+	struct mpath_path *path = mpath_find_path(m, nr_bytes);
 
-	if (likely(group))
-		path = group->ps.type->select(&group->ps, nr_bytes);
-	if (likely(path))
-		mio->path = mpath_path_of(path);
-	else
-		mio->path = mpath_choose_path(m, nr_bytes);
-	if (unlikely(!mio->path))
+	if (unlikely(!path))
 		return mpath_may_wait(m) ? DM_RQ_PARK : DM_RQ_KILL;
+	if (IS_ERR(path))
+		return DM_RQ_PARK;
 
+	mio->path = path;
 	mio->nr_bytes = nr_bytes;
-	*bdev = mio->path->ps.dev->bdev;
+	*bdev = path->ps.dev->bdev;
 	return DM_RQ_MAPPED;
 }
+
+/*
+ * Lower layers should not spend time on what another path can do: what they would
+ * retry comes back to us, with the sense, see dm-mpath-error.c.  Without
+ * REQ_FAILFAST_DEV, SCSI sends a command that timed out to the same device again,
+ * five times.
+ */
+#define CLONE_FLAGS	(REQ_FAILFAST_DEV | REQ_FAILFAST_TRANSPORT)
 
 static void mpath_map(struct dm_rq *drq, struct dm_rq_io *io,
 		      struct request *clone)
@@ -43,14 +47,22 @@ static void mpath_map(struct dm_rq *drq, struct dm_rq_io *io,
 	struct mpath_io *mio = dm_rq_io_data(io);
 	struct dm_ps *ps = &mio->path->group->ps;
 
-	/* Lower layers should not spend time on what another path can do. */
-	clone->cmd_flags |= REQ_FAILFAST_TRANSPORT;
+	clone->cmd_flags |= CLONE_FLAGS;
 
 	if (ps->type->start_io)
 		ps->type->start_io(ps, &mio->path->ps, mio->nr_bytes);
 }
 
-/* The path fails at the first sign, before the rest of the clone has ended. */
+/* The device, or its queue, is short of something. */
+static bool is_shortage(blk_status_t status)
+{
+	return status == BLK_STS_RESOURCE || status == BLK_STS_DEV_RESOURCE;
+}
+
+/*
+ * Only the end of the clone shows the sense.  Where none can change the verdict the
+ * path fails at the first sign.
+ */
 static enum dm_rq_error mpath_end_io_first(struct dm_rq *drq,
 					   struct dm_rq_io *io,
 					   blk_status_t status,
@@ -61,9 +73,56 @@ static enum dm_rq_error mpath_end_io_first(struct dm_rq *drq,
 
 	if (!mpath_is_path_error(status))
 		return DM_RQ_PASS_UP;
-
-	mpath_fail_path(m, mio->path);
+	if (status == BLK_STS_TRANSPORT || is_shortage(status))
+		mpath_fail_path(m, mio->path);
 	return DM_RQ_HOLD;
+}
+
+/* For error_guard: has another path said the same of this request? */
+static bool rejected_twice(struct dm_rq_io *io, blk_status_t status)
+{
+	struct mpath_io *mio = dm_rq_io_data(io);
+	u16 number = mio->path->number;
+
+	if (io->tries && mio->rejected_with == status &&
+	    mio->rejected_by != number)
+		return true;
+	mio->rejected_with = status;
+	mio->rejected_by = number;
+	return false;
+}
+
+/* With no path left and no waiting, the true error goes up. */
+static bool nowhere_to_go(struct mpath *m)
+{
+	return !READ_ONCE(m->nr_usable) && !mpath_may_wait(m);
+}
+
+static enum dm_rq_end end_held(struct mpath *m, struct dm_rq_io *io,
+			       struct request *clone, blk_status_t status)
+{
+	struct mpath_io *mio = dm_rq_io_data(io);
+	enum mpath_verdict verdict;
+
+	if (is_shortage(status))
+		return nowhere_to_go(m) ? DM_RQ_DONE : DM_RQ_AGAIN_LATER;
+
+	verdict = mpath_judge(clone, mio->path->is_scsi, status, io->tries);
+	if (verdict == MPATH_REJECTED && m->error_guard &&
+	    rejected_twice(io, status))
+		verdict = MPATH_PASS_UP;
+
+	switch (verdict) {
+	case MPATH_PASS_UP:
+		return DM_RQ_DONE;
+	case MPATH_TRY_AGAIN:
+		break;
+	case MPATH_PATH_FAILED:
+	case MPATH_REJECTED:
+		mpath_fail_path(m, mio->path);
+		break;
+	}
+	return nowhere_to_go(m) ? DM_RQ_DONE : DM_RQ_AGAIN;
 }
 
 static enum dm_rq_end mpath_end_io(struct dm_rq *drq, struct dm_rq_io *io,
@@ -78,10 +137,7 @@ static enum dm_rq_end mpath_end_io(struct dm_rq *drq, struct dm_rq_io *io,
 
 	if (likely(!status) || !mpath_is_path_error(status))
 		return DM_RQ_DONE;
-	/* With no path left and no waiting, the true error goes up. */
-	if (!READ_ONCE(m->nr_usable) && !mpath_may_wait(m))
-		return DM_RQ_DONE;
-	return status == BLK_STS_RESOURCE ? DM_RQ_AGAIN_LATER : DM_RQ_AGAIN;
+	return end_held(m, io, clone, status);
 }
 
 const struct dm_rq_ops mpath_rq_ops = {
@@ -92,7 +148,51 @@ const struct dm_rq_ops mpath_rq_ops = {
 	.end_io = mpath_end_io,
 };
 
+/*
+ * Would a request only wait in the queue of a path?  Then it is better left to the
+ * scheduler, which can still merge it.  Asked before each request: it may guess.
+ */
+static int mpath_busy(struct dm_target *ti)
+{
+	struct mpath_group *group = READ_ONCE(mpath_of(ti)->current_group);
+	bool any = false;
+	unsigned int i;
+
+	if (!group || !group->says_busy)
+		return false;
+
+	for (i = 0; i < group->ps.nr_paths; i++) {
+		struct dm_ps_path *path = group->ps.paths[i];
+
+		if (!dm_ps_path_usable(path))
+			continue;
+		if (!blk_lld_busy(bdev_get_queue(path->dev->bdev)))
+			return false;
+		any = true;
+	}
+	return any;
+}
+
 /* ---- devices ---- */
+
+/*
+ * An ioctl goes to a path as a request would; dm core waits a moment and asks again
+ * on -ENOTCONN.  One that is not for the whole of a device of the same size (1)
+ * needs CAP_SYS_RAWIO.
+ */
+static int mpath_prepare_ioctl(struct dm_target *ti, struct block_device **bdev)
+{
+	struct mpath *m = mpath_of(ti);
+	struct mpath_path *path = mpath_find_path(m, 0);
+
+	if (!path)
+		return READ_ONCE(m->queue_if_no_path) ? -ENOTCONN : -EIO;
+	if (IS_ERR(path))
+		return -ENOTCONN;
+
+	*bdev = path->ps.dev->bdev;
+	return ti->len != bdev_nr_sectors(*bdev);
+}
 
 static int mpath_iterate_devices(struct dm_target *ti,
 				 iterate_devices_callout_fn fn, void *data)
@@ -125,6 +225,9 @@ static struct target_type mpath_rq_target = {
 	.ctr = mpath_ctr,
 	.dtr = mpath_dtr,
 	.clone_and_map_rq = dm_rq_clone_and_map,
+	.map = mpath_bio_map,
+	.end_io = mpath_bio_end_io,
+	.busy = mpath_busy,
 	.io_hints = dm_rq_io_hints,
 	.presuspend = mpath_presuspend,
 	.presuspend_undo = mpath_presuspend_undo,
@@ -132,13 +235,14 @@ static struct target_type mpath_rq_target = {
 	.resume = mpath_resume,
 	.status = mpath_status,
 	.message = mpath_message,
+	.prepare_ioctl = mpath_prepare_ioctl,
 	.iterate_devices = mpath_iterate_devices,
 };
 
 static struct target_type multipath_target;
 static bool have_multipath_name;
 
-static int __init mpath_init(void)
+static int register_targets(void)
 {
 	int r;
 
@@ -155,11 +259,35 @@ static int __init mpath_init(void)
 	return 0;
 }
 
+static int __init mpath_init(void)
+{
+	int r;
+
+	r = mpath_handler_init();
+	if (r)
+		return r;
+	r = mpath_bio_module_init();
+	if (r)
+		goto exit_handler;
+	r = register_targets();
+	if (r)
+		goto exit_bio;
+	return 0;
+
+exit_bio:
+	mpath_bio_module_exit();
+exit_handler:
+	mpath_handler_exit();
+	return r;
+}
+
 static void __exit mpath_exit(void)
 {
 	if (have_multipath_name)
 		dm_unregister_target(&multipath_target);
 	dm_unregister_target(&mpath_rq_target);
+	mpath_bio_module_exit();
+	mpath_handler_exit();
 }
 
 module_init(mpath_init);

@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What changes the state of a map: which group is used, which paths have failed,
- * whether requests wait when none is left, and what a suspend does to that.
+ * whether requests wait when none is left and for how long, and what a suspend does
+ * to that.
  *
  * Every change is told to whom it concerns, in this order: the selector (under the
  * lock), udev and dm events (from a worker), the parked requests (a wake).
  */
 
+#include <linux/moduleparam.h>
+
 #include "dm-mpath.h"
 #include "dm-rq-compat.h"
 
 #define DM_MSG_PREFIX "multipath"
+
+static unsigned int no_path_timeout_secs;
+module_param_named(queue_if_no_path_timeout_secs, no_path_timeout_secs, uint,
+		   0644);
+MODULE_PARM_DESC(queue_if_no_path_timeout_secs,
+		 "Seconds without a path after which queue_if_no_path goes off, for maps without no_path_timeout (default 0: never)");
 
 /* ---- choosing a group ---- */
 
@@ -41,19 +50,46 @@ static struct mpath_path *select_in_any(struct mpath *m, bool bypassed,
 static struct mpath_path *select_preferred(struct mpath *m, size_t nr_bytes)
 {
 	struct mpath_path *path = NULL;
+	struct mpath_group *in_use;
 
 	lockdep_assert_held(&m->lock);
 
 	if (m->next_group)
 		path = select_in(m->next_group, nr_bytes);
 	m->next_group = NULL;
-	if (!path && m->current_group)
-		path = select_in(m->current_group, nr_bytes);
+	in_use = m->current_group ?: m->init_group;
+	if (!path && in_use)
+		path = select_in(in_use, nr_bytes);
 	if (!path)
 		path = select_in_any(m, false, nr_bytes);
 	if (!path)
 		path = select_in_any(m, true, nr_bytes);
 	return path;
+}
+
+static void forget_group(struct mpath *m)
+{
+	lockdep_assert_held(&m->lock);
+
+	WRITE_ONCE(m->current_group, NULL);
+	m->init_group = NULL;
+}
+
+/* @group is the one to use, from now on or when its handler has made it ready. */
+static bool use_group(struct mpath *m, struct mpath_group *group)
+{
+	lockdep_assert_held(&m->lock);
+
+	if (group == m->current_group)
+		return true;
+	if (m->handler_name) {
+		WRITE_ONCE(m->current_group, NULL);
+		mpath_begin_pg_init(m, group);
+		return false;
+	}
+	m->queue_io = false;
+	WRITE_ONCE(m->current_group, group);
+	return true;
 }
 
 /**
@@ -65,7 +101,9 @@ static struct mpath_path *select_preferred(struct mpath *m, size_t nr_bytes)
  * in it.
  *
  * Context: queue_rq, worker or process; must not sleep.
- * Return: a path that was usable a moment ago; NULL if there is none.
+ * Return: a path that was usable a moment ago; NULL if there is none;
+ * ERR_PTR(-EAGAIN) if there is one and its group is being made ready: mpath_wake()
+ * follows.
  */
 struct mpath_path *mpath_choose_path(struct mpath *m, size_t nr_bytes)
 {
@@ -73,10 +111,14 @@ struct mpath_path *mpath_choose_path(struct mpath *m, size_t nr_bytes)
 	unsigned long flags;
 
 	spin_lock_irqsave(&m->lock, flags);
-	m->queue_io = false;
 	if (m->nr_usable)
 		path = select_preferred(m, nr_bytes);
-	WRITE_ONCE(m->current_group, path ? path->group : NULL);
+	if (!path) {
+		m->queue_io = false;
+		forget_group(m);
+	} else if (!use_group(m, path->group)) {
+		path = ERR_PTR(-EAGAIN);
+	}
 	spin_unlock_irqrestore(&m->lock, flags);
 	return path;
 }
@@ -96,6 +138,8 @@ unsigned int mpath_group_number(struct mpath *m)
 		return m->next_group->number;
 	if (m->current_group)
 		return m->current_group->number;
+	if (m->init_group)
+		return m->init_group->number;
 	return m->nr_groups ? 1 : 0;
 }
 
@@ -115,7 +159,7 @@ void mpath_switch_group(struct mpath *m, struct mpath_group *group)
 	for (i = 0; i < m->nr_groups; i++)
 		m->groups[i]->bypassed = false;
 	m->next_group = group;
-	WRITE_ONCE(m->current_group, NULL);
+	forget_group(m);
 	spin_unlock_irqrestore(&m->lock, flags);
 
 	schedule_work(&m->event_work);
@@ -138,10 +182,49 @@ void mpath_bypass_group(struct mpath *m, struct mpath_group *group,
 
 	spin_lock_irqsave(&m->lock, flags);
 	group->bypassed = bypass;
-	WRITE_ONCE(m->current_group, NULL);
+	forget_group(m);
 	spin_unlock_irqrestore(&m->lock, flags);
 
 	schedule_work(&m->event_work);
+}
+
+/* ---- the time limit of waiting ---- */
+
+/* The clock runs while requests would wait for a path. */
+static void start_no_path_clock(struct mpath *m)
+{
+	unsigned long secs = m->no_path_timeout ?:
+			     READ_ONCE(no_path_timeout_secs);
+
+	lockdep_assert_held(&m->lock);
+
+	if (secs && m->queue_if_no_path && !m->nr_usable)
+		mod_delayed_work(system_wq, &m->no_path_work, secs * HZ);
+}
+
+/*
+ * A limit of the map's own ends the waiting until a path comes back.  The limit of
+ * all maps ends it until somebody says queue_if_no_path, as in the stock target.
+ */
+static void no_path_for_too_long(struct work_struct *work)
+{
+	struct mpath *m = container_of(to_delayed_work(work), struct mpath,
+				       no_path_work);
+	bool expired;
+
+	spin_lock_irq(&m->lock);
+	expired = m->queue_if_no_path && !m->nr_usable;
+	if (expired) {
+		WRITE_ONCE(m->queue_if_no_path, false);
+		m->rearm_queueing = m->no_path_timeout;
+	}
+	spin_unlock_irq(&m->lock);
+
+	if (expired) {
+		DMWARN("%s: no path for too long: failing queued I/O",
+		       mpath_name(m));
+		mpath_wake(m);
+	}
 }
 
 /* ---- paths fail and come back ---- */
@@ -178,10 +261,25 @@ void mpath_fail_path(struct mpath *m, struct mpath_path *path)
 		ps->type->fail_path(ps, &path->ps);
 	path->fail_count++;
 	WRITE_ONCE(m->nr_usable, m->nr_usable - 1);
+	start_no_path_clock(m);
 	tell_user_space(m, path, DM_UEVENT_PATH_FAILED);
 	spin_unlock_irqrestore(&m->lock, flags);
 
 	DMWARN("%s: Failing path %s.", mpath_name(m), path->ps.dev->name);
+}
+
+/* A path that comes into the group in use; the first one starts a group afresh. */
+static void make_ready(struct mpath *m, struct mpath_path *path)
+{
+	lockdep_assert_held(&m->lock);
+
+	if (!m->handler_name)
+		return;
+	if (m->nr_usable == 1)
+		forget_group(m);
+	else if (path->group == m->current_group ||
+		 path->group == m->init_group)
+		mpath_activate_path(m, path);
 }
 
 /**
@@ -206,11 +304,16 @@ void mpath_reinstate_path(struct mpath *m, struct mpath_path *path)
 	if (ps->type->reinstate_path)
 		ps->type->reinstate_path(ps, &path->ps);
 	WRITE_ONCE(m->nr_usable, m->nr_usable + 1);
+	if (m->rearm_queueing)
+		WRITE_ONCE(m->queue_if_no_path, true);
+	m->rearm_queueing = false;
+	cancel_delayed_work(&m->no_path_work);
+	make_ready(m, path);
 	tell_user_space(m, path, DM_UEVENT_PATH_REINSTATED);
 	spin_unlock_irqrestore(&m->lock, flags);
 
 	DMWARN("%s: Reinstating path %s.", mpath_name(m), path->ps.dev->name);
-	dm_rq_wake(&m->rq);
+	mpath_wake(m);
 }
 
 /* ---- no path ---- */
@@ -243,13 +346,40 @@ void mpath_set_queueing(struct mpath *m, bool on)
 	spin_lock_irqsave(&m->lock, flags);
 	WRITE_ONCE(m->queue_if_no_path, on);
 	m->saved_queueing = false;
+	m->rearm_queueing = false;
+	start_no_path_clock(m);
 	spin_unlock_irqrestore(&m->lock, flags);
 
 	if (!on)
+		mpath_wake(m);
+}
+
+/**
+ * mpath_wake() - ask again about everything that waits
+ * @m: the map, locked or not
+ *
+ * Context: any, hard irq included.
+ */
+void mpath_wake(struct mpath *m)
+{
+	if (m->bio_mode)
+		mpath_bio_wake(m);
+	else
 		dm_rq_wake(&m->rq);
 }
 
 /* ---- suspend and resume ---- */
+
+/* Process context; may sleep. */
+static void wake_and_wait(struct mpath *m)
+{
+	if (m->bio_mode) {
+		mpath_bio_wake(m);
+		flush_work(&m->bio_work);
+	} else {
+		dm_rq_wake_and_wait(&m->rq);
+	}
+}
 
 /**
  * mpath_presuspend() - presuspend method
@@ -263,15 +393,20 @@ void mpath_presuspend(struct dm_target *ti)
 {
 	struct mpath *m = mpath_of(ti);
 
-	if (dm_noflush_suspending(ti))
+	if (dm_noflush_suspending(ti)) {
+		/* Waiting bios are in flight, for dm core; it takes them back. */
+		if (m->bio_mode)
+			wake_and_wait(m);
 		return;
+	}
 
 	spin_lock_irq(&m->lock);
 	m->saved_queueing |= m->queue_if_no_path;
 	WRITE_ONCE(m->queue_if_no_path, false);
+	m->draining = true;
 	spin_unlock_irq(&m->lock);
 
-	dm_rq_wake_and_wait(&m->rq);
+	wake_and_wait(m);
 }
 
 static void restore_queueing(struct mpath *m)
@@ -280,10 +415,12 @@ static void restore_queueing(struct mpath *m)
 	if (m->saved_queueing)
 		WRITE_ONCE(m->queue_if_no_path, true);
 	m->saved_queueing = false;
+	m->draining = false;
+	start_no_path_clock(m);
 	spin_unlock_irq(&m->lock);
 
 	/* What waited only because of a noflush suspend waits no longer. */
-	dm_rq_wake(&m->rq);
+	mpath_wake(m);
 }
 
 /**
@@ -296,12 +433,30 @@ void mpath_presuspend_undo(struct dm_target *ti)
 }
 
 /**
+ * mpath_stop_works() - nothing of the map's runs any more, until resume
+ * @m: the map, without I/O
+ *
+ * Context: process, may sleep, for as long as the hardware handler takes for what it
+ * has begun.
+ */
+void mpath_stop_works(struct mpath *m)
+{
+	might_sleep();
+
+	mpath_stop_pg_init(m);
+	cancel_delayed_work_sync(&m->no_path_work);
+	if (m->bio_mode)
+		flush_work(&m->bio_work);
+	flush_work(&m->event_work);
+}
+
+/**
  * mpath_postsuspend() - postsuspend method: no event after a suspend
  * @ti: the target
  */
 void mpath_postsuspend(struct dm_target *ti)
 {
-	flush_work(&mpath_of(ti)->event_work);
+	mpath_stop_works(mpath_of(ti));
 }
 
 /**
@@ -330,5 +485,7 @@ void mpath_init_state(struct mpath *m)
 {
 	spin_lock_init(&m->lock);
 	m->queue_io = true;
+	init_waitqueue_head(&m->pg_init_wait);
+	INIT_DELAYED_WORK(&m->no_path_work, no_path_for_too_long);
 	INIT_WORK(&m->event_work, event_work);
 }

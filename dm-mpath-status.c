@@ -17,7 +17,7 @@ static char group_letter(struct mpath *m, struct mpath_group *group)
 {
 	if (group->bypassed)
 		return 'D';
-	return group == m->current_group ? 'A' : 'E';
+	return group == m->current_group || group == m->init_group ? 'A' : 'E';
 }
 
 static char path_letter(struct mpath_path *path)
@@ -35,8 +35,7 @@ static int info_text(struct mpath *m, char *result, unsigned int maxlen)
 	unsigned int i, j;
 	int sz = 0;
 
-	/* Without a hardware handler there is no pg_init to count. */
-	DMEMIT("2 %u 0 0 %u %u ", m->queue_io, m->nr_groups,
+	DMEMIT("2 %u %u 0 %u %u ", m->queue_io, m->pg_init_count, m->nr_groups,
 	       mpath_group_number(m));
 
 	for (i = 0; i < m->nr_groups; i++) {

@@ -20,13 +20,14 @@
 
 #define DM_MSG_PREFIX "multipath"
 
-#define MAX_FEATURES		8
+#define MAX_FEATURES		16
 #define MAX_HANDLER_WORDS	1024
 #define MAX_GROUPS		1024
 #define MAX_PATHS		1024
 #define MAX_SELECTOR_ARGS	1024
 #define MAX_PG_INIT_RETRIES	50
 #define MAX_PG_INIT_DELAY_MS	60000
+#define MAX_NO_PATH_SECS	(7 * 24 * 3600)
 
 /* ---- reading words ---- */
 
@@ -114,17 +115,16 @@ static struct words take_words(struct words *w, unsigned int count)
 
 /* ---- features ---- */
 
-static int parse_queue_mode(struct words *w)
+static int parse_queue_mode(struct mpath *m, struct words *w)
 {
 	char *mode = next_word(w);
 
 	if (!mode)
-		return bad_table(w, "feature queue_mode: missing, expected rq or mq");
-	if (!strcasecmp(mode, "rq") || !strcasecmp(mode, "mq"))
+		return bad_table(w, "feature queue_mode: missing, expected bio, rq or mq");
+	m->bio_mode = !strcasecmp(mode, "bio");
+	if (m->bio_mode || !strcasecmp(mode, "rq") || !strcasecmp(mode, "mq"))
 		return 0;
-	if (!strcasecmp(mode, "bio"))
-		return bad_table(w, "queue_mode bio is not supported, expected rq or mq");
-	return bad_table(w, "feature queue_mode: expected rq or mq, got '%.32s'",
+	return bad_table(w, "feature queue_mode: expected bio, rq or mq, got '%.32s'",
 			 mode);
 }
 
@@ -147,7 +147,14 @@ static int parse_feature(struct mpath *m, struct words *w)
 		return next_number(w, "feature pg_init_delay_msecs", 0,
 				   MAX_PG_INIT_DELAY_MS, &m->pg_init_delay_ms);
 	if (!strcasecmp(name, "queue_mode"))
-		return parse_queue_mode(w);
+		return parse_queue_mode(m, w);
+	if (!strcasecmp(name, "no_path_timeout"))
+		return next_number(w, "feature no_path_timeout", 1,
+				   MAX_NO_PATH_SECS, &m->no_path_timeout);
+	if (!strcasecmp(name, "error_guard")) {
+		m->error_guard = true;
+		return 0;
+	}
 	return bad_table(w, "unknown feature '%.32s'", name);
 }
 
@@ -167,30 +174,70 @@ static int parse_features(struct mpath *m, struct words *w)
 		if (r)
 			return r;
 	}
+	if (m->bio_mode && m->error_guard)
+		return bad_table(w, "feature error_guard: not with queue_mode bio: a bio does not say who has rejected it");
 	return 0;
 }
 
 /* ---- hardware handler ---- */
 
+/*
+ * scsi_dh_set_params() takes the number of words and the words, each with its end:
+ * "2\0one\0two\0".
+ */
+static char *join_params(struct words *w)
+{
+	size_t size = sizeof("1024"), at;
+	unsigned int i;
+	char *params;
+
+	for (i = 0; i < w->argc; i++)
+		size += strlen(w->argv[i]) + 1;
+	params = kzalloc(size, GFP_KERNEL);
+	if (!params)
+		return NULL;
+
+	at = scnprintf(params, size, "%u", w->argc) + 1;
+	for (i = 0; i < w->argc; i++)
+		at += scnprintf(params + at, size - at, "%s", w->argv[i]) + 1;
+	return params;
+}
+
 static int parse_handler(struct mpath *m, struct words *w)
 {
+	struct words handler;
 	unsigned int count;
 	int r;
 
 	r = next_count(w, "number of hardware handler words",
 		       MAX_HANDLER_WORDS, &count);
-	if (r)
+	if (r || !count)
 		return r;
-	if (count)
-		return bad_table(w, "hardware handler '%.32s': not supported, expected none",
-				 w->argv[0]);
-	return 0;
+	handler = take_words(w, count);
+
+	/* As the stock target: in bio mode only a handler that is attached counts. */
+	if (m->bio_mode) {
+		DMWARN("hardware handler '%.32s' is ignored: queue_mode bio keeps what is attached",
+		       handler.argv[0]);
+		return 0;
+	}
+
+	m->handler_name = kstrdup(next_word(&handler), GFP_KERNEL);
+	if (!m->handler_name)
+		return no_memory(w);
+	if (!handler.argc)
+		return 0;
+	m->handler_params = join_params(&handler);
+	return m->handler_params ? 0 : no_memory(w);
 }
 
 /* ---- paths ---- */
 
-static int check_device(struct words *w, const char *name, struct dm_dev *dev)
+static int check_device(struct mpath *m, struct words *w, const char *name,
+			struct dm_dev *dev)
 {
+	if (m->bio_mode)
+		return 0;
 	if (!queue_is_mq(bdev_get_queue(dev->bdev)))
 		return bad_table(w, "path '%.64s': is bio-based, expected a request-based device",
 				 name);
@@ -198,6 +245,14 @@ static int check_device(struct words *w, const char *name, struct dm_dev *dev)
 		return bad_table(w, "path '%.64s': is a partition, expected a whole device",
 				 name);
 	return 0;
+}
+
+/* For .busy: others are not worth the question. */
+static bool knows_busy(struct block_device *bdev)
+{
+	struct request_queue *q = bdev_get_queue(bdev);
+
+	return queue_is_mq(q) && q->mq_ops->busy;
 }
 
 /*
@@ -227,12 +282,23 @@ static int parse_path(struct mpath *m, struct mpath_group *group,
 			  ERR_PTR(r));
 		goto free_path;
 	}
-	r = check_device(w, name, path->ps.dev);
+	r = check_device(m, w, name, path->ps.dev);
 	if (r)
 		goto put_device;
+	r = mpath_attach_handler(m, path);
+	if (r) {
+		bad_table(w, "path '%.64s': hardware handler '%.32s': %pe",
+			  name, m->handler_name ?: "", ERR_PTR(r));
+		goto put_device;
+	}
 
+	path->m = m;
 	path->group = group;
+	path->number = ++m->nr_paths;
+	path->is_scsi = mpath_is_scsi(path->ps.dev->bdev);
 	path->ps.usable = true;
+	if (!knows_busy(path->ps.dev->bdev))
+		group->says_busy = false;
 	ps->paths[ps->nr_paths++] = &path->ps;
 	r = ps->type->add_path(ps, &path->ps, args.argc, args.argv, &error);
 	if (r) {
@@ -271,6 +337,7 @@ static int parse_paths(struct mpath *m, struct mpath_group *group,
 				  GFP_KERNEL);
 	if (!group->ps.paths)
 		return no_memory(w);
+	group->says_busy = true;
 
 	for (i = 0; i < nr_paths; i++) {
 		r = parse_path(m, group, w, nr_args);
@@ -381,6 +448,8 @@ static void free_mpath(struct dm_target *ti, struct mpath *m)
 	for (i = 0; i < m->nr_groups; i++)
 		free_group(ti, m->groups[i]);
 	kfree(m->groups);
+	kfree(m->handler_name);
+	kfree(m->handler_params);
 	kfree(m);
 }
 
@@ -405,9 +474,10 @@ int mpath_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	mpath_init_state(m);
 	m->pg_init_delay_ms = MPATH_NO_DELAY;
 
-	r = dm_rq_init(&m->rq, ti, &mpath_rq_ops);
+	r = parse_features(m, &w);
 	if (!r)
-		r = parse_features(m, &w);
+		r = m->bio_mode ? mpath_bio_init(m, ti) :
+				  dm_rq_init(&m->rq, ti, &mpath_rq_ops);
 	if (!r)
 		r = parse_handler(m, &w);
 	if (!r)
@@ -434,25 +504,34 @@ void mpath_dtr(struct dm_target *ti)
 {
 	struct mpath *m = mpath_of(ti);
 
-	flush_work(&m->event_work);
+	mpath_stop_works(m);
 	free_mpath(ti, m);
 }
 
 static int features_text(struct mpath *m, char *result, unsigned int maxlen)
 {
 	bool delay = m->pg_init_delay_ms != MPATH_NO_DELAY;
+	/* As the stock target: bio mode always retains, and says so. */
+	bool retain = m->retain_handler || m->bio_mode;
 	int sz = 0;
 
 	DMEMIT("%u ", m->queue_if_no_path + (m->pg_init_retries ? 2 : 0) +
-	       (delay ? 2 : 0) + m->retain_handler);
+	       (delay ? 2 : 0) + retain + (m->bio_mode ? 2 : 0) +
+	       (m->no_path_timeout ? 2 : 0) + m->error_guard);
 	if (m->queue_if_no_path)
 		DMEMIT("queue_if_no_path ");
 	if (m->pg_init_retries)
 		DMEMIT("pg_init_retries %u ", m->pg_init_retries);
 	if (delay)
 		DMEMIT("pg_init_delay_msecs %u ", m->pg_init_delay_ms);
-	if (m->retain_handler)
+	if (retain)
 		DMEMIT("retain_attached_hw_handler ");
+	if (m->bio_mode)
+		DMEMIT("queue_mode bio ");
+	if (m->no_path_timeout)
+		DMEMIT("no_path_timeout %u ", m->no_path_timeout);
+	if (m->error_guard)
+		DMEMIT("error_guard ");
 	return sz;
 }
 
@@ -472,7 +551,10 @@ int mpath_table_text(struct mpath *m, char *result, unsigned int maxlen)
 	lockdep_assert_held(&m->lock);
 
 	sz += features_text(m, result, maxlen);
-	DMEMIT("0 ");
+	if (m->handler_name)
+		DMEMIT("1 %s ", m->handler_name);
+	else
+		DMEMIT("0 ");
 	DMEMIT("%u %u ", m->nr_groups, mpath_group_number(m));
 
 	for (i = 0; i < m->nr_groups; i++) {

@@ -3,10 +3,12 @@
  * Private structures of the multipath target, and which file does what:
  *
  *	dm-mpath-rq.c		registration; the methods on the I/O path
+ *	dm-mpath-bio.c		the methods on the I/O path in bio mode
  *	dm-mpath-table.c	the grammar, both ways
  *	dm-mpath-state.c	what changes the state
+ *	dm-mpath-handler.c	hardware handlers: attaching them, pg_init
  *	dm-mpath-status.c	info, IMA, messages
- *	dm-mpath-error.c	from status to decision
+ *	dm-mpath-error.c	from status and sense to a verdict
  *	dm-path-selector.c	the registry of selectors
  *
  * Lifetime: groups and paths are made by the constructor and freed by the
@@ -21,7 +23,10 @@
 #ifndef DM_MPATH_H
 #define DM_MPATH_H
 
+#include <linux/bio.h>
+#include <linux/err.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include <linux/dm-path-selector.h>
@@ -35,46 +40,78 @@ struct mpath_group;
  * struct mpath_path - one path of a group
  * @ps: the path as its selector sees it; ps.usable: under the lock, lockless
  *	readers
+ * @m: constant
  * @group: constant
+ * @number: from 1, over all groups; constant
+ * @is_scsi: its requests carry a SCSI result and sense; constant
  * @fail_count: how often it went from usable to failed; under the lock
+ * @activate: has the hardware handler make this path usable
  */
 struct mpath_path {
 	struct dm_ps_path ps;
+	struct mpath *m;
 	struct mpath_group *group;
+	u16 number;
+	bool is_scsi;
 	unsigned int fail_count;
+	struct delayed_work activate;
 };
 
 /**
  * struct mpath_group - a priority group
  * @ps: its selector, with the list of its paths; constant after the constructor
  * @number: from 1, in the order of the table; constant
+ * @says_busy: its paths' queues know when their device is busy; constant
  * @bypassed: chosen only if no other group has a usable path; under the lock
  */
 struct mpath_group {
 	struct dm_ps ps;
 	unsigned int number;
+	bool says_busy;
 	bool bypassed;
 };
 
 /**
  * struct mpath - a map's target
  * @rq: the core's part; ti->private points here
- * @current_group: where requests go; NULL: to be chosen. Under the lock, lockless
- *	readers
+ * @current_group: where requests go; NULL: to be chosen, or not ready. Under the
+ *	lock, lockless readers
  * @nr_usable: paths that have not failed. Under the lock, lockless readers
  * @queue_if_no_path: requests wait while no path is usable. Under the lock,
  *	lockless readers
+ * @bio_mode: bios come, not requests; of @rq only ti, md and wakes are used.
+ *	Constant
+ * @error_guard: table feature; constant
  * @lock: protects what says so
  * @next_group: to be used next if it has a usable path (message, or the table's
  *	first group), else NULL; under the lock
- * @queue_io: no group has been chosen yet; for the info line, under the lock
+ * @init_group: chosen, and its hardware handler is at work on its paths: it becomes
+ *	the current one when that has ended. Requests wait. Under the lock
+ * @queue_io: requests wait for a group, as none was chosen yet or it is not ready;
+ *	for the info line, under the lock
+ * @pg_init_required: @init_group needs another round; under the lock
+ * @pg_init_delay: ... but not at once; under the lock
+ * @pg_init_stopped: no round begins; under the lock
+ * @draining: a suspend waits for all requests: nothing is put off. Under the lock
+ * @pg_init_running: paths that the hardware handler is at work on; under the lock
+ * @pg_init_count: rounds of the group that is, or was last, made ready; under the lock
+ * @pg_init_wait: woken when @pg_init_running becomes 0
  * @saved_queueing: queue_if_no_path as it was before a suspend that turned it off;
  *	under the lock
+ * @rearm_queueing: queueing ended with the map's time limit, and is on again with
+ *	the next path; under the lock
+ * @waiting: bio mode: bios without a path; under the lock
  * @groups: in the order of the table; constant
  * @nr_groups: constant
+ * @nr_paths: over all groups; constant
  * @retain_handler: table feature; constant
+ * @handler_name: hardware handler, or NULL; constant
+ * @handler_params: for scsi_dh_set_params(), or NULL; constant
  * @pg_init_retries: table feature, 0: not given; constant
  * @pg_init_delay_ms: table feature, MPATH_NO_DELAY: not given; constant
+ * @no_path_timeout: table feature, seconds, 0: not given; constant
+ * @no_path_work: ends the waiting when there was no path for too long
+ * @bio_work: bio mode: maps what waits
  * @event_work: tells user space that the state has changed
  */
 struct mpath {
@@ -82,17 +119,35 @@ struct mpath {
 	struct mpath_group *current_group;
 	unsigned int nr_usable;
 	bool queue_if_no_path;
+	bool bio_mode;
+	bool error_guard;
 
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	struct mpath_group *next_group;
+	struct mpath_group *init_group;
 	bool queue_io;
+	bool pg_init_required;
+	bool pg_init_delay;
+	bool pg_init_stopped;
+	bool draining;
 	bool saved_queueing;
+	bool rearm_queueing;
+	unsigned int pg_init_running;
+	unsigned int pg_init_count;
+	wait_queue_head_t pg_init_wait;
+	struct bio_list waiting;
 
 	struct mpath_group **groups;
 	unsigned int nr_groups;
+	unsigned int nr_paths;
 	bool retain_handler;
+	char *handler_name;
+	char *handler_params;
 	unsigned int pg_init_retries;
 	unsigned int pg_init_delay_ms;
+	unsigned int no_path_timeout;
+	struct delayed_work no_path_work;
+	struct work_struct bio_work;
 	struct work_struct event_work;
 };
 
@@ -102,10 +157,14 @@ struct mpath {
  * struct mpath_io - the target's own data of a request
  * @path: where its clone is
  * @nr_bytes: what the selector was told
+ * @rejected_by: number of the path that rejected it last; valid if dm_rq_io.tries
+ * @rejected_with: how; BLK_STS_OK: it did not
  */
 struct mpath_io {
 	struct mpath_path *path;
 	unsigned int nr_bytes;
+	u16 rejected_by;
+	blk_status_t rejected_with;
 };
 
 static inline struct mpath *mpath_of(struct dm_target *ti)
@@ -142,11 +201,30 @@ void mpath_switch_group(struct mpath *m, struct mpath_group *group);
 void mpath_bypass_group(struct mpath *m, struct mpath_group *group,
 			bool bypass);
 void mpath_set_queueing(struct mpath *m, bool on);
+void mpath_wake(struct mpath *m);
 unsigned int mpath_group_number(struct mpath *m);
+void mpath_stop_works(struct mpath *m);
 void mpath_presuspend(struct dm_target *ti);
 void mpath_presuspend_undo(struct dm_target *ti);
 void mpath_postsuspend(struct dm_target *ti);
 void mpath_resume(struct dm_target *ti);
+
+/* dm-mpath-handler.c */
+int mpath_attach_handler(struct mpath *m, struct mpath_path *path);
+void mpath_begin_pg_init(struct mpath *m, struct mpath_group *group);
+void mpath_activate_path(struct mpath *m, struct mpath_path *path);
+void mpath_stop_pg_init(struct mpath *m);
+int mpath_handler_init(void);
+void mpath_handler_exit(void);
+
+/* dm-mpath-bio.c */
+int mpath_bio_init(struct mpath *m, struct dm_target *ti);
+int mpath_bio_map(struct dm_target *ti, struct bio *bio);
+int mpath_bio_end_io(struct dm_target *ti, struct bio *bio,
+		     blk_status_t *status);
+void mpath_bio_wake(struct mpath *m);
+int mpath_bio_module_init(void);
+void mpath_bio_module_exit(void);
 
 /* dm-mpath-status.c; process context, may sleep */
 void mpath_status(struct dm_target *ti, status_type_t type,
@@ -155,10 +233,52 @@ int mpath_message(struct dm_target *ti, unsigned int argc, char **argv,
 		  char *result, unsigned int maxlen);
 
 /* dm-mpath-error.c; any context */
+
+/**
+ * enum mpath_verdict - whose fault an error is, and so what becomes of the request
+ * @MPATH_PASS_UP: the data's, or the whole device's: the request ends with it
+ * @MPATH_TRY_AGAIN: nobody's: the command did not begin, or came at a bad moment. The
+ *	request is mapped again, and no path fails
+ * @MPATH_PATH_FAILED: the way to the device: the path fails
+ * @MPATH_REJECTED: the device has rejected it. The path fails, unless the map has
+ *	error_guard and another path has said the same
+ */
+enum mpath_verdict {
+	MPATH_PASS_UP,
+	MPATH_TRY_AGAIN,
+	MPATH_PATH_FAILED,
+	MPATH_REJECTED,
+};
+
 bool mpath_is_path_error(blk_status_t status);
+enum mpath_verdict mpath_judge(struct request *clone, bool is_scsi,
+			       blk_status_t status, unsigned int tries);
+bool mpath_is_scsi(struct block_device *bdev);
 
 /* dm-path-selector.c; process context, may sleep */
 const struct dm_ps_type *mpath_get_selector(const char *name);
 void mpath_put_selector(const struct dm_ps_type *type);
+
+/**
+ * mpath_find_path() - the path for a request or bio of @nr_bytes
+ * @m: the map
+ * @nr_bytes: 0: none in particular
+ *
+ * Context: any but hard irq; takes the map's lock only where there is no current
+ * group with a usable path.
+ * Return: as mpath_choose_path().
+ */
+static inline struct mpath_path *mpath_find_path(struct mpath *m,
+						 size_t nr_bytes)
+{
+	struct mpath_group *group = READ_ONCE(m->current_group);
+	struct dm_ps_path *path = NULL;
+
+	if (likely(group))
+		path = group->ps.type->select(&group->ps, nr_bytes);
+	if (likely(path))
+		return mpath_path_of(path);
+	return mpath_choose_path(m, nr_bytes);
+}
 
 #endif /* DM_MPATH_H */

@@ -140,6 +140,8 @@ static void leave_to_worker(struct dm_rq_io *io, struct block_device *bdev)
 
 static void map_again(struct dm_rq_io *io)
 {
+	if (io->tries < U8_MAX)
+		io->tries++;
 	leave_to_worker(io, NULL);
 }
 
@@ -528,6 +530,7 @@ int dm_rq_clone_and_map(struct dm_target *ti, struct request *rq,
 
 	io->drq = drq;
 	io->rq = rq;
+	io->tries = 0;
 	return dispatch(io, false) ? DM_MAPIO_SUBMITTED : DM_MAPIO_REQUEUE;
 }
 EXPORT_SYMBOL_GPL(dm_rq_clone_and_map);
@@ -595,7 +598,8 @@ EXPORT_SYMBOL_GPL(dm_rq_wake_and_wait);
  * @ti: the target, in its constructor
  * @ops: its methods
  *
- * Sets ti->private to @drq and ti->per_io_data_size.  There is nothing to undo.
+ * Sets ti->private to @drq, ti->per_io_data_size and the table's type.  There is
+ * nothing to undo.
  *
  * A map that runs with a bio-based table cannot have a request-based one.  dm core
  * sees to that by way of a table's devices; a table without any inherits the type
@@ -620,6 +624,8 @@ int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
 	drq->area_fits = false;
 	atomic_set(&drq->wakes, 0);
 
+	/* The target may have another way, for bios; this one is for requests. */
+	dm_table_set_type(ti->table, DM_TYPE_REQUEST_BASED);
 	ti->private = drq;
 	ti->per_io_data_size = sizeof(struct dm_rq_io) + ops->io_data_size;
 	return 0;

@@ -47,6 +47,8 @@ struct dm_rq;
  * @done: bytes that ended well and that @rq has not been told of
  * @status: the error that is held, else the first that was passed up
  * @flags: private to dm-rq.c
+ * @tries: how often end_io said DM_RQ_AGAIN since the block layer gave us @rq; stays
+ *	at 255
  * @bio: the clone of a request with one bio needs no allocation
  * @work: takes @bio's place while the request waits for a worker
  * @bdev: beside @work: the device that was chosen already, or NULL
@@ -63,6 +65,7 @@ struct dm_rq_io {
 	unsigned int done;
 	blk_status_t status;
 	u8 flags;
+	u8 tries;
 	union {
 		struct bio bio;
 		struct {

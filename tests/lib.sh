@@ -127,7 +127,7 @@ module_loaded() { [ -e "/sys/module/$(echo "$1" | tr - _)" ]; }
 load_modules() {
 	local module optional="${1:-}"
 	LOADED_MS=$(now_ms)
-	modprobe dm-mod || bail "cannot load dm-mod"
+	modprobe -a dm-mod scsi_mod || bail "cannot load what our modules need"
 	for module in dm-rq dm-mpath-rq dm-ps-round-robin dm-ps-service-time; do
 		if [ "$optional" = --if-built ] && [ ! -e "$MODDIR/$module.ko" ]; then
 			note "$module is not built"
