@@ -73,6 +73,7 @@ void mpath_bio_wake(struct mpath *m)
 	/* After the caller's change: pairs with the acquire in map_bio(). */
 	smp_mb__before_atomic();
 	atomic_inc(&m->rq.wakes);
+	/* Before the worker looks at the list: pairs with wait_for_path(). */
 	smp_mb__after_atomic();
 	queue_work(bio_wq, &m->bio_work);
 }

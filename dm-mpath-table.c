@@ -175,7 +175,7 @@ static int parse_features(struct mpath *m, struct words *w)
 			return r;
 	}
 	if (m->bio_mode && m->error_guard)
-		return bad_table(w, "feature error_guard: not with queue_mode bio: a bio does not say who has rejected it");
+		return bad_table(w, "feature error_guard: needs queue_mode rq or mq");
 	return 0;
 }
 
