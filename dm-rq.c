@@ -140,8 +140,6 @@ static void leave_to_worker(struct dm_rq_io *io, struct block_device *bdev)
 
 static void map_again(struct dm_rq_io *io)
 {
-	if (io->tries < U8_MAX)
-		io->tries++;
 	leave_to_worker(io, NULL);
 }
 
@@ -244,6 +242,8 @@ static void resolve(struct dm_rq_io *io, struct request *clone)
 		how = DM_RQ_DONE;
 	switch (how) {
 	case DM_RQ_AGAIN:
+		if (io->tries < U8_MAX)
+			io->tries++;
 		map_again(io);
 		break;
 	case DM_RQ_AGAIN_LATER:
