@@ -69,88 +69,121 @@ static enum mpath_verdict judge_status(blk_status_t status)
 
 #if IS_ENABLED(CONFIG_SCSI)
 
-/* ---- 2. the host byte ---- */
-
 struct verdicts {
-	enum mpath_verdict first;	/* up to TRIES times */
+	enum mpath_verdict first;	/* as long as SCSI would try */
 	enum mpath_verdict then;
 };
+
+#define WAIT		{ MPATH_TRY_LATER, MPATH_PATH_FAILED }
+#define REPEAT		{ MPATH_TRY_AGAIN, MPATH_PATH_FAILED }
+#define FAIL_PATH	{ MPATH_PATH_FAILED, MPATH_PATH_FAILED }
+#define REJECT		{ MPATH_REJECTED, MPATH_REJECTED }
+
+/* ---- 2. the host byte ---- */
 
 /* The command did not end with an answer of the device's. */
 static struct verdicts host_verdicts(u8 host)
 {
 	/* Garbled on the way; SCSI retries that, but not with REQ_FAILFAST_DEV. */
 	if (host == DID_PARITY)
-		return (struct verdicts){ MPATH_TRY_AGAIN, MPATH_PATH_FAILED };
+		return (struct verdicts)REPEAT;
 
 	/*
 	 * No connection, link lost, reset, aborted, timed out: the way there.  A
 	 * command that timed out has been aborted before it came back to us.
 	 */
-	return (struct verdicts){ MPATH_PATH_FAILED, MPATH_PATH_FAILED };
+	return (struct verdicts)FAIL_PATH;
 }
 
 /* ---- 3. the sense ---- */
 
 #define ANY	0xff
 
+/*
+ * Some of it SCSI waits for, or repeats, whatever the flags: that comes to us when it
+ * has given up.  Not so for a flush: with REQ_FAILFAST_DEV it ends at once.
+ */
 static const struct sense_row {
-	u8 key, asc, ascq;	/* SPC, "Sense key and additional sense code" */
+	u8 key, asc, from, to;	/* SPC; the qualifier is in [from, to] */
+	bool flush;		/* only for a flush */
 	struct verdicts verdicts;
 } sense_rows[] = {
-	/* Another controller may be ready: standby, unavailable, becoming ready. */
-	{ NOT_READY,	   ANY,  ANY, { MPATH_PATH_FAILED, MPATH_PATH_FAILED } },
+	/* Becoming ready; an operation is in progress, ALUA transition is one. */
+	{ NOT_READY, 0x04, 0x01, 0x01, true, WAIT },
+	{ NOT_READY, 0x04, 0x04, 0x0a, true, WAIT },
+	{ NOT_READY, 0x04, 0x11, 0x11, true, WAIT },
+	{ NOT_READY, 0x04, 0x14, 0x14, true, WAIT },
+	{ NOT_READY, 0x04, 0x1a, 0x1b, true, WAIT },
+	{ NOT_READY, 0x04, 0x1d, 0x1d, true, WAIT },
+	/* Another controller may be ready: standby, unavailable, still not ready. */
+	{ NOT_READY, ANY, 0, ANY, false, FAIL_PATH },
 	/* News, not an error; the command did not begin. */
-	{ UNIT_ATTENTION,  ANY,  ANY, { MPATH_TRY_AGAIN, MPATH_PATH_FAILED } },
+	{ UNIT_ATTENTION, ANY, 0, ANY, true, REPEAT },
+	/* News without end. */
+	{ UNIT_ATTENTION, ANY, 0, ANY, false, FAIL_PATH },
 	/* The device gave up on it, and may not the next time. */
-	{ ABORTED_COMMAND, ANY,  ANY, { MPATH_TRY_AGAIN, MPATH_PATH_FAILED } },
+	{ ABORTED_COMMAND, ANY, 0, ANY, false, REPEAT },
 	/* The place is bad by every path; most of these have a status of their own. */
-	{ MEDIUM_ERROR,	   ANY,  ANY, { MPATH_TRY_AGAIN, MPATH_PASS_UP } },
+	{ MEDIUM_ERROR, ANY, 0, ANY, false, { MPATH_TRY_AGAIN, MPATH_PASS_UP } },
 	/* This path does not lead to that unit (any more). */
-	{ ILLEGAL_REQUEST, 0x25, 0,   { MPATH_PATH_FAILED, MPATH_PATH_FAILED } },
+	{ ILLEGAL_REQUEST, 0x25, 0x00, 0x00, false, FAIL_PATH },
 	/* As the stock target: the path fails. */
-	{ HARDWARE_ERROR,  ANY,  ANY, { MPATH_REJECTED, MPATH_REJECTED } },
-	{ ILLEGAL_REQUEST, ANY,  ANY, { MPATH_REJECTED, MPATH_REJECTED } },
-	{ ANY,		   ANY,  ANY, { MPATH_REJECTED, MPATH_REJECTED } },
+	{ ANY, ANY, 0, ANY, false, REJECT },
 };
 
 static bool row_fits(const struct sense_row *row,
-		     const struct scsi_sense_hdr *sense)
+		     const struct scsi_sense_hdr *sense, bool flush)
 {
 	return (row->key == ANY || row->key == sense->sense_key) &&
 	       (row->asc == ANY || row->asc == sense->asc) &&
-	       (row->ascq == ANY || row->ascq == sense->ascq);
+	       row->from <= sense->ascq && sense->ascq <= row->to &&
+	       (flush || !row->flush);
 }
 
-static struct verdicts sense_verdicts(struct scsi_cmnd *cmd)
+static struct verdicts sense_verdicts(struct scsi_cmnd *cmd, bool flush)
 {
 	const struct sense_row *row = sense_rows;
 	struct scsi_sense_hdr sense;
 
 	/* A status without sense: busy for too long, for instance. */
 	if (!scsi_command_normalize_sense(cmd, &sense))
-		return (struct verdicts){ MPATH_PATH_FAILED, MPATH_PATH_FAILED };
+		return (struct verdicts)FAIL_PATH;
 	/* It is about an earlier command; this one did not begin. */
 	if (scsi_sense_is_deferred(&sense))
-		return (struct verdicts){ MPATH_TRY_AGAIN, MPATH_PATH_FAILED };
+		return (struct verdicts)REPEAT;
 
-	while (!row_fits(row, &sense))
+	while (!row_fits(row, &sense, flush))
 		row++;
 	return row->verdicts;
 }
 
-static enum mpath_verdict judge_scsi(struct request *clone, unsigned int tries)
+/* SCSI gives a command so long in all. */
+static bool waited_enough(struct request *clone, struct request *rq)
+{
+	u64 limit = jiffies_to_nsecs(clone->timeout) * (TRIES + 1);
+
+	return ktime_get_ns() - rq->start_time_ns > limit;
+}
+
+static enum mpath_verdict judge_scsi(struct request *clone,
+				     const struct dm_rq_io *io)
 {
 	struct scsi_cmnd *cmd = blk_mq_rq_to_pdu(clone);
 	u8 host = host_byte(cmd->result);
+	bool flush = req_op(clone) == REQ_OP_FLUSH;
 	struct verdicts v;
+	bool enough;
 
 	/* Refused before it was a command, by the state of the device. */
 	if (!(clone->rq_flags & RQF_DONTPREP))
 		return MPATH_PATH_FAILED;
 
-	v = host == DID_OK ? sense_verdicts(cmd) : host_verdicts(host);
-	return tries < TRIES ? v.first : v.then;
+	v = host == DID_OK ? sense_verdicts(cmd, flush) : host_verdicts(host);
+	if (v.first == MPATH_TRY_LATER)
+		enough = waited_enough(clone, io->rq);
+	else
+		enough = io->tries >= TRIES;
+	return enough ? v.then : v.first;
 }
 
 /**
@@ -168,7 +201,8 @@ bool mpath_is_scsi(struct block_device *bdev)
 
 #else
 
-static enum mpath_verdict judge_scsi(struct request *clone, unsigned int tries)
+static enum mpath_verdict judge_scsi(struct request *clone,
+				     const struct dm_rq_io *io)
 {
 	return MPATH_PATH_FAILED;
 }
@@ -185,14 +219,14 @@ bool mpath_is_scsi(struct block_device *bdev)
  * @clone: the request that failed, at its end
  * @is_scsi: mpath_is_scsi() of its device
  * @status: how; one for which mpath_is_path_error() is true
- * @tries: how often the request has been mapped again
+ * @io: the request it is the clone of
  *
  * Context: any, hard irq included.
  */
 enum mpath_verdict mpath_judge(struct request *clone, bool is_scsi,
-			       blk_status_t status, unsigned int tries)
+			       blk_status_t status, const struct dm_rq_io *io)
 {
 	if (is_scsi && status == BLK_STS_IOERR)
-		return judge_scsi(clone, tries);
+		return judge_scsi(clone, io);
 	return judge_status(status);
 }

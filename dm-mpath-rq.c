@@ -107,7 +107,7 @@ static enum dm_rq_end end_held(struct mpath *m, struct dm_rq_io *io,
 	if (is_shortage(status))
 		return nowhere_to_go(m) ? DM_RQ_DONE : DM_RQ_AGAIN_LATER;
 
-	verdict = mpath_judge(clone, mio->path->is_scsi, status, io->tries);
+	verdict = mpath_judge(clone, mio->path->is_scsi, status, io);
 	if (verdict == MPATH_REJECTED && m->error_guard &&
 	    rejected_twice(io, status))
 		verdict = MPATH_PASS_UP;
@@ -115,6 +115,8 @@ static enum dm_rq_end end_held(struct mpath *m, struct dm_rq_io *io,
 	switch (verdict) {
 	case MPATH_PASS_UP:
 		return DM_RQ_DONE;
+	case MPATH_TRY_LATER:
+		return nowhere_to_go(m) ? DM_RQ_DONE : DM_RQ_AGAIN_LATER;
 	case MPATH_TRY_AGAIN:
 		break;
 	case MPATH_PATH_FAILED:

@@ -239,6 +239,7 @@ int mpath_message(struct dm_target *ti, unsigned int argc, char **argv,
  * @MPATH_PASS_UP: the data's, or the whole device's: the request ends with it
  * @MPATH_TRY_AGAIN: nobody's: the command did not begin, or came at a bad moment. The
  *	request is mapped again, and no path fails
+ * @MPATH_TRY_LATER: the same, but the device asks for time
  * @MPATH_PATH_FAILED: the way to the device: the path fails
  * @MPATH_REJECTED: the device has rejected it. The path fails, unless the map has
  *	error_guard and another path has said the same
@@ -246,13 +247,14 @@ int mpath_message(struct dm_target *ti, unsigned int argc, char **argv,
 enum mpath_verdict {
 	MPATH_PASS_UP,
 	MPATH_TRY_AGAIN,
+	MPATH_TRY_LATER,
 	MPATH_PATH_FAILED,
 	MPATH_REJECTED,
 };
 
 bool mpath_is_path_error(blk_status_t status);
 enum mpath_verdict mpath_judge(struct request *clone, bool is_scsi,
-			       blk_status_t status, unsigned int tries);
+			       blk_status_t status, const struct dm_rq_io *io);
 bool mpath_is_scsi(struct block_device *bdev);
 
 /* dm-path-selector.c; process context, may sleep */
