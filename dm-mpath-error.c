@@ -12,7 +12,8 @@
  * The stock target sees only the status, and fails the path for all that (1) does not
  * list.  Requests to SCSI paths carry REQ_FAILFAST_DEV, so what SCSI would have
  * retried on the same path after a check condition, before a status came of it, is
- * retried here (MPATH_TRY_AGAIN, as often as there): on a path that answers.
+ * retried here (MPATH_TRY_AGAIN, as often as there).  A time-out is not: the next
+ * path gets that request.
  */
 
 #include <linux/blk-mq.h>

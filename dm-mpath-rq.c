@@ -14,14 +14,28 @@
 
 /* ---- the I/O path ---- */
 
+/*
+ * A request that the device asked to have repeated goes the same way, as SCSI would
+ * have sent it: a path that always says so has to fail, not to be got round.
+ */
+static bool stays(struct mpath *m, struct dm_rq_io *io)
+{
+	struct mpath_io *mio = dm_rq_io_data(io);
+
+	return io->tries && mio->repeat &&
+	       dm_ps_path_usable(&mio->path->ps) &&
+	       mio->path->group == READ_ONCE(m->current_group);
+}
+
 static enum dm_rq_map mpath_prep_map(struct dm_rq *drq, struct dm_rq_io *io,
 				     struct block_device **bdev)
 {
 	struct mpath *m = container_of(drq, struct mpath, rq);
 	struct mpath_io *mio = dm_rq_io_data(io);
 	unsigned int nr_bytes = blk_rq_bytes(io->rq);
-	struct mpath_path *path = mpath_find_path(m, nr_bytes);
+	struct mpath_path *path;
 
+	path = unlikely(stays(m, io)) ? mio->path : mpath_find_path(m, nr_bytes);
 	if (unlikely(!path))
 		return mpath_may_wait(m) ? DM_RQ_PARK : DM_RQ_KILL;
 	if (IS_ERR(path))
@@ -112,6 +126,7 @@ static enum dm_rq_end end_held(struct mpath *m, struct dm_rq_io *io,
 	    rejected_twice(io, status))
 		verdict = MPATH_PASS_UP;
 
+	mio->repeat = verdict == MPATH_TRY_AGAIN;
 	switch (verdict) {
 	case MPATH_PASS_UP:
 		return DM_RQ_DONE;

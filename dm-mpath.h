@@ -159,12 +159,14 @@ struct mpath {
  * @nr_bytes: what the selector was told
  * @rejected_by: number of the path that rejected it last; valid if dm_rq_io.tries
  * @rejected_with: how; BLK_STS_OK: it did not
+ * @repeat: the device asked for the request again; valid if dm_rq_io.tries
  */
 struct mpath_io {
 	struct mpath_path *path;
 	unsigned int nr_bytes;
 	u16 rejected_by;
 	blk_status_t rejected_with;
+	bool repeat;
 };
 
 static inline struct mpath *mpath_of(struct dm_target *ti)
@@ -238,7 +240,7 @@ int mpath_message(struct dm_target *ti, unsigned int argc, char **argv,
  * enum mpath_verdict - whose fault an error is, and so what becomes of the request
  * @MPATH_PASS_UP: the data's, or the whole device's: the request ends with it
  * @MPATH_TRY_AGAIN: nobody's: the command did not begin, or came at a bad moment. The
- *	request is mapped again, and no path fails
+ *	request is mapped again, to the same path, and no path fails
  * @MPATH_TRY_LATER: the same, but the device asks for time
  * @MPATH_PATH_FAILED: the way to the device: the path fails
  * @MPATH_REJECTED: the device has rejected it. The path fails, unless the map has
