@@ -125,6 +125,12 @@ static bool try_again(struct mpath *m, struct mpath_path *path, bool later)
 	return true;
 }
 
+/* Does anybody want to know what @path answers? */
+static bool is_wanted(struct mpath *m, struct mpath_path *path)
+{
+	return path->group == m->init_group || path->group == m->current_group;
+}
+
 /* Draw the consequence of an answer for @path.  Takes the lock. */
 static void act_on(struct mpath *m, struct mpath_path *path,
 		   enum pg_init_answer answer, int scsi_dh)
@@ -135,12 +141,14 @@ static void act_on(struct mpath *m, struct mpath_path *path,
 	spin_lock_irqsave(&m->lock, flags);
 	switch (answer) {
 	case PATH_READY:
-		if (!m->pg_init_required)
+		/* Not if somebody has disabled the group meanwhile. */
+		if (path->group == m->init_group && !m->pg_init_required)
 			path->group->bypassed = false;
 		break;
 	case RETRY_NOW:
 	case RETRY_LATER:
-		broken = !try_again(m, path, answer == RETRY_LATER);
+		broken = is_wanted(m, path) &&
+			 !try_again(m, path, answer == RETRY_LATER);
 		break;
 	case OTHER_GROUP:
 		/* Groups may send us round and round, but not a suspend. */
