@@ -109,18 +109,20 @@ static void end_round(struct mpath *m)
  */
 static bool try_again(struct mpath *m, struct mpath_path *path, bool later)
 {
+	bool alone = path->group != m->init_group;
+	unsigned int tries = alone ? path->tries : m->pg_init_count;
+
 	lockdep_assert_held(&m->lock);
 
-	if (m->pg_init_count > m->pg_init_retries || m->pg_init_stopped ||
-	    m->draining)
+	if (tries > m->pg_init_retries || m->pg_init_stopped || m->draining)
 		return false;
 
-	if (path->group == m->init_group) {
+	if (alone) {
+		path->tries++;
+		activate(m, path, later);
+	} else {
 		m->pg_init_required = true;
 		m->pg_init_delay = later;
-	} else {
-		m->pg_init_count++;
-		activate(m, path, later);
 	}
 	return true;
 }
@@ -232,8 +234,10 @@ void mpath_activate_path(struct mpath *m, struct mpath_path *path)
 {
 	lockdep_assert_held(&m->lock);
 
-	if (!m->pg_init_stopped)
-		activate(m, path, false);
+	if (m->pg_init_stopped)
+		return;
+	path->tries = 1;
+	activate(m, path, false);
 }
 
 /**

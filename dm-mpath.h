@@ -45,6 +45,7 @@ struct mpath_group;
  * @number: from 1, over all groups; constant
  * @is_scsi: its requests carry a SCSI result and sense; constant
  * @fail_count: how often it went from usable to failed; under the lock
+ * @tries: how often it was activated alone since it came back; under the lock
  * @activate: has the hardware handler make this path usable
  */
 struct mpath_path {
@@ -54,6 +55,7 @@ struct mpath_path {
 	u16 number;
 	bool is_scsi;
 	unsigned int fail_count;
+	unsigned int tries;
 	struct delayed_work activate;
 };
 
