@@ -58,6 +58,9 @@ static void activate(struct mpath *m, struct mpath_path *path, bool later)
 
 	if (ms == MPATH_NO_DELAY)
 		ms = PG_INIT_DELAY_MS;
+	/* A suspend is waiting. */
+	if (m->draining)
+		later = false;
 	if (queue_delayed_work(handler_wq, &path->activate,
 			       later ? msecs_to_jiffies(ms) : 0))
 		m->pg_init_running++;
@@ -241,6 +244,26 @@ void mpath_activate_path(struct mpath *m, struct mpath_path *path)
 }
 
 /**
+ * mpath_hurry_pg_init() - what is put off begins now
+ * @m: the map
+ *
+ * Context: process, may sleep.
+ */
+void mpath_hurry_pg_init(struct mpath *m)
+{
+	unsigned int i, j;
+
+	might_sleep();
+
+	for (i = 0; i < m->nr_groups; i++) {
+		struct dm_ps *ps = &m->groups[i]->ps;
+
+		for (j = 0; j < ps->nr_paths; j++)
+			flush_delayed_work(&mpath_path_of(ps->paths[j])->activate);
+	}
+}
+
+/**
  * mpath_stop_pg_init() - let what the handler has begun end, and begin nothing
  * @m: the map
  *
@@ -250,20 +273,13 @@ void mpath_activate_path(struct mpath *m, struct mpath_path *path)
  */
 void mpath_stop_pg_init(struct mpath *m)
 {
-	unsigned int i, j;
-
 	might_sleep();
 
 	spin_lock_irq(&m->lock);
 	m->pg_init_stopped = true;
 	spin_unlock_irq(&m->lock);
 
-	for (i = 0; i < m->nr_groups; i++) {
-		struct dm_ps *ps = &m->groups[i]->ps;
-
-		for (j = 0; j < ps->nr_paths; j++)
-			flush_delayed_work(&mpath_path_of(ps->paths[j])->activate);
-	}
+	mpath_hurry_pg_init(m);
 	wait_event(m->pg_init_wait, !READ_ONCE(m->pg_init_running));
 
 	/* Whoever woke us has let go of the lock, and of @m, after this. */

@@ -406,6 +406,7 @@ void mpath_presuspend(struct dm_target *ti)
 	m->draining = true;
 	spin_unlock_irq(&m->lock);
 
+	mpath_hurry_pg_init(m);
 	wake_and_wait(m);
 }
 

@@ -217,6 +217,7 @@ void mpath_resume(struct dm_target *ti);
 int mpath_attach_handler(struct mpath *m, struct mpath_path *path);
 void mpath_begin_pg_init(struct mpath *m, struct mpath_group *group);
 void mpath_activate_path(struct mpath *m, struct mpath_path *path);
+void mpath_hurry_pg_init(struct mpath *m);
 void mpath_stop_pg_init(struct mpath *m);
 int mpath_handler_init(void);
 void mpath_handler_exit(void);
