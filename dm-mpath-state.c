@@ -227,6 +227,17 @@ static void no_path_for_too_long(struct work_struct *work)
 	}
 }
 
+/* A suspend that flushes must not be held up: it does this at its end. */
+static void turn_on_queueing(struct mpath *m)
+{
+	lockdep_assert_held(&m->lock);
+
+	if (m->draining)
+		m->saved_queueing = true;
+	else
+		WRITE_ONCE(m->queue_if_no_path, true);
+}
+
 /* ---- paths fail and come back ---- */
 
 static void tell_user_space(struct mpath *m, struct mpath_path *path,
@@ -305,7 +316,7 @@ void mpath_reinstate_path(struct mpath *m, struct mpath_path *path)
 		ps->type->reinstate_path(ps, &path->ps);
 	WRITE_ONCE(m->nr_usable, m->nr_usable + 1);
 	if (m->rearm_queueing)
-		WRITE_ONCE(m->queue_if_no_path, true);
+		turn_on_queueing(m);
 	m->rearm_queueing = false;
 	cancel_delayed_work(&m->no_path_work);
 	make_ready(m, path);
@@ -344,9 +355,12 @@ void mpath_set_queueing(struct mpath *m, bool on)
 	unsigned long flags;
 
 	spin_lock_irqsave(&m->lock, flags);
-	WRITE_ONCE(m->queue_if_no_path, on);
 	m->saved_queueing = false;
 	m->rearm_queueing = false;
+	if (on)
+		turn_on_queueing(m);
+	else
+		WRITE_ONCE(m->queue_if_no_path, false);
 	start_no_path_clock(m);
 	spin_unlock_irqrestore(&m->lock, flags);
 
