@@ -22,6 +22,7 @@ static struct workqueue_struct *bio_wq;
  * struct mpath_bio - the target's own data of a bio
  * @path: where it is; NULL: nowhere
  * @nr_bytes: what the selector was told
+ * @opf: bi_opf as it came: on the way to a device without a cache a flush is dropped
  * @flags: bi_flags as it came
  * @iter: bi_iter as it came
  * @integrity_iter: that of its integrity data, if it has any
@@ -32,6 +33,7 @@ static struct workqueue_struct *bio_wq;
 struct mpath_bio {
 	struct mpath_path *path;
 	unsigned int nr_bytes;
+	blk_opf_t opf;
 	unsigned short flags;
 	struct bvec_iter iter;
 	struct bvec_iter integrity_iter;
@@ -126,6 +128,7 @@ int mpath_bio_map(struct dm_target *ti, struct bio *bio)
 
 	mb->path = NULL;
 	mb->nr_bytes = bio->bi_iter.bi_size;
+	mb->opf = bio->bi_opf;
 	mb->flags = bio->bi_flags;
 	mb->iter = bio->bi_iter;
 	if (unlikely(bio_integrity(bio)))
@@ -136,6 +139,7 @@ int mpath_bio_map(struct dm_target *ti, struct bio *bio)
 static void restore(struct bio *bio, struct mpath_bio *mb)
 {
 	mb->path = NULL;
+	bio->bi_opf = mb->opf;
 	bio->bi_flags = mb->flags;
 	bio->bi_iter = mb->iter;
 	if (bio_integrity(bio))
