@@ -236,7 +236,7 @@ int mpath_bio_end_io(struct dm_target *ti, struct bio *bio,
 
 	ps = &path->group->ps;
 	if (ps->type->end_io)
-		ps->type->end_io(ps, &path->ps, mb->nr_bytes, 0);
+		ps->type->end_io(ps, &path->ps, mb->nr_bytes, *status);
 
 	if (likely(!*status))
 		return DM_ENDIO_DONE;

@@ -150,7 +150,7 @@ static enum dm_rq_end mpath_end_io(struct dm_rq *drq, struct dm_rq_io *io,
 	struct dm_ps *ps = &mio->path->group->ps;
 
 	if (ps->type->end_io)
-		ps->type->end_io(ps, &mio->path->ps, mio->nr_bytes, 0);
+		ps->type->end_io(ps, &mio->path->ps, mio->nr_bytes, status);
 
 	if (likely(!status) || !mpath_is_path_error(status))
 		return DM_RQ_DONE;

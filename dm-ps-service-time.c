@@ -100,7 +100,7 @@ static void st_start_io(struct dm_ps *ps, struct dm_ps_path *path,
 }
 
 static void st_end_io(struct dm_ps *ps, struct dm_ps_path *path,
-		      size_t nr_bytes, u64 start_ns)
+		      size_t nr_bytes, blk_status_t status)
 {
 	struct st_path *sp = path->ctx;
 

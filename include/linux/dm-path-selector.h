@@ -57,14 +57,16 @@ struct dm_ps_path {
  * @start_io: Optional: @path gets a request of @nr_bytes.
  *	Runs in: as @select.
  * @end_io: Optional: that request has ended, or was refused.  Called once for each
- *	@start_io.  @start_ns is ktime_get_ns() at @start_io, or 0 if unknown.
+ *	@start_io.  @status is how: who measures should leave out what did not end well.
  *	Runs in: completion, hard irq possible.
  * @fail_path: Optional: path->usable has become false.
  * @reinstate_path: Optional: path->usable has become true.
  *	Both run: under the target's lock, interrupts off.
  * @status: Print, with DMEMIT, what the table or status line says of @path; or with
- *	@path NULL of the group (its argument count first, so at least "0 ").  For
- *	STATUSTYPE_IMA of a path; nothing else is asked for then.
+ *	@path NULL of the group: for STATUSTYPE_TABLE its arguments, their count first,
+ *	for STATUSTYPE_INFO "0 ", as libmultipath expects no more there.  The table
+ *	text must be what was given, or multipathd reloads the map again and again.
+ *	For STATUSTYPE_IMA of a path; nothing else is asked for then.
  *	Runs in: under the target's lock, interrupts off.
  *	Answers: the number of characters.
  */
@@ -83,7 +85,7 @@ struct dm_ps_type {
 	void (*start_io)(struct dm_ps *ps, struct dm_ps_path *path,
 			 size_t nr_bytes);
 	void (*end_io)(struct dm_ps *ps, struct dm_ps_path *path,
-		       size_t nr_bytes, u64 start_ns);
+		       size_t nr_bytes, blk_status_t status);
 	void (*fail_path)(struct dm_ps *ps, struct dm_ps_path *path);
 	void (*reinstate_path)(struct dm_ps *ps, struct dm_ps_path *path);
 	int (*status)(struct dm_ps *ps, struct dm_ps_path *path,
