@@ -12,7 +12,8 @@ set -u
 . "$KTAP_HELPERS"
 
 NAME=${0##*/}
-OUR_MODULES="dm-ps-service-time dm-ps-round-robin dm-mpath-rq dm-rq"
+OUR_MODULES="dm-ps-service-time dm-ps-round-robin dm-ps-queue-length dm-ps-io-affinity dm-ps-historical-service-time
+	dm-mpath-rq dm-rq"
 WORK=$(mktemp -d "/run/dmrq/$NAME.XXXXXX")
 # shellcheck disable=SC2089,SC2090,SC2016 # evaluated at exit
 EXIT_COMMANDS='rm -rf "$WORK"'
@@ -128,7 +129,8 @@ load_modules() {
 	local module optional="${1:-}"
 	LOADED_MS=$(now_ms)
 	modprobe -a dm-mod scsi_mod || bail "cannot load what our modules need"
-	for module in dm-rq dm-mpath-rq dm-ps-round-robin dm-ps-service-time; do
+	for module in dm-rq dm-mpath-rq dm-ps-round-robin dm-ps-service-time dm-ps-queue-length dm-ps-io-affinity \
+		dm-ps-historical-service-time; do
 		if [ "$optional" = --if-built ] && [ ! -e "$MODDIR/$module.ko" ]; then
 			note "$module is not built"
 		elif ! module_loaded "$module"; then
