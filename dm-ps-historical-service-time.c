@@ -416,7 +416,7 @@ static int hst_group_status(const struct hst_group *group, status_type_t type,
 {
 	int sz = 0;
 
-	/* In the info line libmultipath takes but one word for the group's. */
+	/* Older versions of libmultipath expect no more in the info line. */
 	if (type != STATUSTYPE_TABLE) {
 		DMEMIT("0 ");
 		return sz;

@@ -64,8 +64,8 @@ struct dm_ps_path {
  *	Both run: under the target's lock, interrupts off.
  * @status: Print, with DMEMIT, what the table or status line says of @path; or with
  *	@path NULL of the group: for STATUSTYPE_TABLE its arguments, their count first,
- *	for STATUSTYPE_INFO "0 ", as libmultipath expects no more there.  The table
- *	text must be what was given, or multipathd reloads the map again and again.
+ *	for STATUSTYPE_INFO "0 ", as older versions of libmultipath expect no more.  The
+ *	table text must be what was given, or multipathd reloads the map again and again.
  *	For STATUSTYPE_IMA of a path; nothing else is asked for then.
  *	Runs in: under the target's lock, interrupts off.
  *	Answers: the number of characters.
