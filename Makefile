@@ -1,15 +1,53 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # For people. What kbuild needs is in Kbuild.
+#   make [KVER=release]				the modules, for the running kernel or that one
+#   make [KVER=release] install, uninstall	as root; see "Install" in README.md
+# With DESTDIR or INSTALL_MOD_PATH the tree there is meant and not this machine.
 
-KDIR ?= /lib/modules/$(shell uname -r)/build
+KVER ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KVER)/build
+# Where the built modules are.
+M ?= $(CURDIR)
+
+INSTALL_MOD_PATH ?= $(DESTDIR)
+ROOT = $(INSTALL_MOD_PATH)
+MODULES = $(ROOT)/lib/modules/$(KVER)
+OURS = updates/dm-mpath-rq
+CONF = $(ROOT)/etc/modprobe.d/dm-mpath-rq.conf
+HOOKS = $(ROOT)/etc/initramfs-tools/hooks
 
 modules:
-	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+	$(MAKE) -C $(KDIR) M=$(M) modules
 
 clean:
-	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
+	$(MAKE) -C $(KDIR) M=$(M) clean
 	rm -rf build
+
+# The modules are not compressed, whatever the kernel does with its own, and signed where its key is: a
+# distribution keeps that.
+INSTALL_CONFIG = CONFIG_MODULE_COMPRESS_ALL=
+INSTALL_CONFIG += $(if $(wildcard $(KDIR)/certs/signing_key.x509),,CONFIG_MODULE_SIG_ALL=)
+
+install:
+	packaging/check no-dkms $(MODULES)
+	packaging/check built $(M) $(KVER)
+	$(if $(ROOT),,packaging/check install)
+	$(MAKE) -C $(KDIR) M=$(M) INSTALL_MOD_PATH=$(ROOT) INSTALL_MOD_DIR=$(OURS) $(INSTALL_CONFIG) modules_install
+	install -D -m 644 packaging/dm-mpath-rq.conf $(CONF)
+	[ ! -d $(HOOKS) ] || install packaging/initramfs-hook $(HOOKS)/dm-mpath-rq
+	$(depmod)
+
+# The alias goes with the last kernel's modules, and no directory stays that came with them.
+uninstall:
+	$(if $(ROOT),,packaging/check uninstall)
+	rm -rf $(MODULES)/$(OURS)
+	[ ! -d $(MODULES)/updates ] || rmdir --ignore-fail-on-non-empty $(MODULES)/updates
+	ls -d $(ROOT)/lib/modules/*/$(OURS) 2>/dev/null || rm -f $(CONF) $(HOOKS)/dm-mpath-rq
+	$(depmod)
+
+# Where a kernel's own modules are.
+depmod = [ ! -e $(MODULES)/modules.order ] || depmod $(addprefix -b ,$(ROOT)) $(KVER)
 
 demo:
 	scripts/demo
@@ -26,4 +64,4 @@ picture: Documentation/request-path.svg
 %.svg: %.dot
 	dot -Tsvg $< -o $@
 
-.PHONY: modules clean demo check bench picture
+.PHONY: modules clean install uninstall demo check bench picture
