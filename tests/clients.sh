@@ -171,9 +171,7 @@ record() {
 	{
 		echo "== $1"
 		multipath -ll
-		multipathd show paths
-		multipathd show maps
-		multipathd show topology
+		printf '%s\n' 'show paths' 'show maps' 'show topology' | multipathd -k
 		dmsetup table --target multipath
 	} 2>&1 | sed -e 's/X*\.* [0-9]*\/[0-9]*$/CHECK/' -e 's/[ \t]*$//' >>"$WORK/record.$RUN"
 }
@@ -277,7 +275,7 @@ io_stop() {
 	stalls >"$WORK/stalls.$RUN"
 }
 
-# For each event, of the I/Os under way in its time: number, longest in ms, name
+# For each event, of the I/Os under way in its time: number, longest in ms, time of the event in ms, name
 stalls() {
 	cat "$WORK"/io.probe_lat.*.log "$WORK"/io.verify_lat.*.log | awk -F', *' -v events="$WORK/io.events" '
 		BEGIN {
@@ -298,23 +296,23 @@ stalls() {
 		}
 		END {
 			for (i = 1; i < n; i++)
-				printf "%d %d %s\n", seen[i], longest[i] + 0.5, name[i]
+				printf "%d %d %d %s\n", seen[i], longest[i] + 0.5, from[i + 1] - from[i], name[i]
 		}'
 }
 
 # show_stalls: ours beside stock; one result: every event was timed in both
-# shellcheck disable=SC2016 # awk's
 show_stalls() {
-	note "longest I/O of the application, ms:    stock   ours"
-	paste -d ' ' "$WORK/stalls.stock" "$WORK/stalls.ours" | awk '
-		{
-			half = NF / 2
-			name = $3
-			for (i = 4; i <= half; i++)
-				name = name " " $i
-			printf "#   %-34s %7d %6d\n", name, $2, $(half + 2)
-		}'
-	try "in each event I/O was timed" awk '
-		$1 < 20 { print; bad = 1 }
-		END { exit bad || NR < 4 }' "$WORK/stalls.stock" "$WORK/stalls.ours"
+	note "longest I/O of the application (ms), and how long the event lasted:"
+	note "                                      stock               ours"
+	paste -d ' ' "$WORK/stalls.stock" "$WORK/stalls.ours" | awk '{
+		half = NF / 2
+		name = $4
+		for (i = 5; i <= half; i++)
+			name = name " " $i
+		printf "#   %-30s %6d of %6d    %6d of %6d\n", name, $2, $3, $(half + 2), $(half + 3)
+	}'
+	try "in each event I/O was timed" each_event_timed "$WORK/stalls.stock" "$WORK/stalls.ours"
 }
+
+# shellcheck disable=SC2016 # awk's
+each_event_timed() { awk '$1 < 5 { print; bad = 1 } END { exit bad || NR < 4 }' "$@"; }
