@@ -44,6 +44,7 @@ both_targets() {
 		: >"$WORK/stalls.$RUN"
 		on_exit target_unload
 		target_load
+		on_exit 'dmsetup remove_all --force >/dev/null 2>&1'
 		"$1"
 		EXIT_COMMANDS=$kept
 		target_unload
@@ -142,8 +143,11 @@ map_paths() {
 # path_is NAME STATES: as multipathd has it, "active ready running"
 path_is() { [ "$(multipathd show paths raw format '%d %t %T %o' | sed -n "s/^$1 //p")" = "$2" ]; }
 
-# map_is MAP PATHS: that many paths, all in use and usable
-map_is() { [ "$(map_paths "$1" | grep -c ' active ready running$')" = "$2" ] && [ "$(map_paths "$1" | wc -l)" = "$2" ]; }
+# map_is MAP PATHS: there is its device, and that many paths, all usable
+map_is() {
+	[ -b "/dev/mapper/$1" ] && map_paths "$1" >"$WORK/map_paths" &&
+		[ "$(grep -c ' active ready running$' "$WORK/map_paths")" = "$2" ] && [ "$(wc -l <"$WORK/map_paths")" = "$2" ]
+}
 
 # dm_states MAP: the letters of groups and paths in the target's own words, "A:AF E:AA"
 dm_states() {
@@ -227,6 +231,7 @@ io_start() {
 	IO_DISK=$(io_disk "$1")
 	wait_for 30 'io_moves' || bail "fio does not start: $(head -n 1 "$WORK/io.out")"
 	event "nothing happens"
+	sleep 1
 }
 
 # The block device that FILE is, or is on.
@@ -315,4 +320,4 @@ show_stalls() {
 }
 
 # shellcheck disable=SC2016 # awk's
-each_event_timed() { awk '$1 < 5 { print; bad = 1 } END { exit bad || NR < 4 }' "$@"; }
+each_event_timed() { awk '$1 < 1 { print; bad = 1 } END { exit bad || NR < 4 }' "$@"; }
