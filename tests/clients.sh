@@ -68,8 +68,8 @@ scsi_debug_start() {
 	wait_for 20 '[ "$(scsi_debug_disks | wc -l)" = 4 ]' || bail "no disks"
 }
 
-# Their names
-scsi_debug_disks() { find -H $SCSI_DEBUG/adapter* -path '*/block/sd*' -name 'sd*' -printf '%f\n' | sort; }
+# Their names, in the order of the hosts: disks are named as they are found, which is not always that.
+scsi_debug_disks() { find -H $SCSI_DEBUG/adapter* -path '*/block/sd*' -name 'sd*' | sort | sed 's/.*\///'; }
 
 # disk_state STATE DISK...: offline or running
 disk_state() {
@@ -167,6 +167,9 @@ dm_states() {
 			print text
 		}'
 }
+
+# failed_paths MAP: how many paths have failed in the target's own words
+failed_paths() { dm_states "$1" | tr -cd F | wc -c; }
 
 ### What an administrator sees
 
