@@ -308,18 +308,21 @@ stalls() {
 		}'
 }
 
-# show_stalls: ours beside stock; one result: every event was timed in both
-show_stalls() {
+show_stalls() { show_stalls_of ours; }
+
+# show_stalls_of RUN: beside stock; one result: every event was timed in both
+show_stalls_of() {
+	local run="$1"
 	note "longest I/O of the application (ms), and how long the event lasted:"
-	note "                                      stock               ours"
-	paste -d ' ' "$WORK/stalls.stock" "$WORK/stalls.ours" | awk '{
+	note "                                      stock               $run"
+	paste -d ' ' "$WORK/stalls.stock" "$WORK/stalls.$run" | awk '{
 		half = NF / 2
 		name = $4
 		for (i = 5; i <= half; i++)
 			name = name " " $i
 		printf "#   %-30s %6d of %6d    %6d of %6d\n", name, $2, $3, $(half + 2), $(half + 3)
 	}'
-	try "in each event I/O was timed" each_event_timed "$WORK/stalls.stock" "$WORK/stalls.ours"
+	try "in each event I/O was timed" each_event_timed "$WORK/stalls.stock" "$WORK/stalls.$run"
 }
 
 # shellcheck disable=SC2016 # awk's
