@@ -131,6 +131,15 @@ one_io() {
 	SEEN="$ERRNO $STATES $COMMANDS"
 }
 
+# as_wanted WHAT WANTED: a result; SEEN may have a word more
+as_wanted() {
+	trimmed "$2"
+	case $SEEN in
+	"$TRIMMED" | "$TRIMMED "*) pass "$1: $SEEN" ;;
+	*) same "$1" "$TRIMMED" "$SEEN" ;;
+	esac
+}
+
 # sd_maps GROUP...: the map `ours` and, of the kernel's own target, the map `stock`
 sd_maps() {
 	map_create ours mpath-rq 0 0 $# 1 "$*" || bail "no map"
