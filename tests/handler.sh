@@ -58,8 +58,8 @@ with_numbers() {
 }
 forget_log() { echo >"$HANDLER/log"; }
 
-# activations [N]: how many, of path N or of all
-activations() { handler_log | grep -c "^${1:-.*} activate$"; }
+# activations N|any: how many
+activations() { handler_log | grep -c "^$(echo "$1" | sed 's/any/.*/') activate$"; }
 
 # sd_group SELECTOR N...: a priority group over these paths
 sd_group() {
