@@ -111,7 +111,7 @@ udev_stop() {
 multipathd_start() {
 	rm -rf /etc/multipath /run/multipath
 	mkdir -p /etc/multipath
-	multipathd -d -v2 >"$WORK/multipathd.$RUN.log" 2>&1 &
+	multipathd -d -v3 >"$WORK/multipathd.$RUN.log" 2>&1 &
 	MULTIPATHD_PID=$!
 	on_exit multipathd_stop
 	wait_for 20 'multipathd show daemon 2>/dev/null | grep -q -e idle -e running' || {
