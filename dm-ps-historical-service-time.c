@@ -20,7 +20,7 @@
  * request, as it may have become fast.
  *
  * To look at the clock is dear compared with the rest.  So only one request in
- * SAMPLE_EVERY is timed, or that many together.
+ * SAMPLE_EVERY is timed, or that many together; a probe always is.
  *
  * Arguments: for the group [<base weight> [<threshold>]]; per path [<repeat count>],
  * by default 1, which has no effect (see dm-ps-round-robin.c).  The base weight, 0
@@ -46,8 +46,8 @@
 #define FIXED_1		1024U
 
 #define DEFAULT_WEIGHT	972	/* 0.95 */
-#define SAMPLE_EVERY	8
-#define PROBE_PERIODS	4
+#define SAMPLE_EVERY	32
+#define PROBE_PERIODS	2
 
 /*
  * Weights are computed beforehand for up to so many steps.  A step is a request, or
@@ -57,19 +57,18 @@
 #define NR_STEPS	63
 
 /*
- * An average is below 2^36 ns, with its places 2^46; with 2^17 requests in flight, or
- * as the threshold, no product overflows.
+ * An average is below 2^36 ns, with its places 2^46.  So the product with 2^17, as
+ * requests in flight or threshold, does not overflow.
  */
 #define MAX_SAMPLE_NS	((1ULL << 36) - 1)
-#define MAX_FACTOR	0x20000U
+#define MAX_THRESHOLD	0x20000U
 
-/* Of a CPU; that another one may be asked in the middle of it is no harm. */
+/* Of a CPU; that another one may get in between is no harm. */
 struct hst_cpu {
 	/* where the next search begins */
 	unsigned int begin;
-	/* ktime_get_coarse_ns(), and the jiffy in which it was */
-	unsigned long jiffy;
-	u64 now;
+	/* when it looked how old the averages are */
+	unsigned long reviewed;
 };
 
 struct hst_group {
@@ -80,7 +79,12 @@ struct hst_group {
 	unsigned int argc;
 	unsigned int base_weight;
 	unsigned int threshold;
+	/* constant: the threshold as it is used */
+	unsigned int max_ratio;
 };
+
+/* How good an average is. */
+enum { FRESH, STALE, WANTS_PROBE };
 
 /*
  * Any CPU writes here when a request starts or ends.  There is no lock: if two
@@ -98,8 +102,8 @@ struct hst_path {
 	atomic_t ended;
 	/* so many times that the path becomes busy are not timed */
 	unsigned int skip;
-	/* constant */
-	unsigned int repeat_count;
+	/* of the average */
+	unsigned int state;
 	/* ns with ten binary places; FIXED_1 as long as nothing was measured */
 	atomic64_t average;
 	/* what follows as ktime_get_ns(): the sample in the making; 0: none is */
@@ -107,6 +111,8 @@ struct hst_path {
 	/* the last sample; 0: long ago */
 	atomic64_t sampled;
 	atomic64_t stale_after;
+	/* constant */
+	unsigned int repeat_count;
 } ____cacheline_aligned_in_smp;
 
 /* ---- arithmetic ---- */
@@ -147,83 +153,83 @@ static u64 period_ns(u64 average, unsigned int nr_paths)
 	return (average >> FIXED_SHIFT) * (nr_paths + SAMPLE_EVERY);
 }
 
-/* What a path is expected to do. */
+static unsigned int state_of(u64 stale_after, u64 period, u64 now)
+{
+	if (now <= stale_after)
+		return FRESH;
+	if (now <= stale_after + (PROBE_PERIODS - 1) * period)
+		return STALE;
+	return WANTS_PROBE;
+}
+
+/* What a request on a path has to expect. */
 struct estimate {
 	u64 average;
-	u64 stale_after;
+	u64 time;
 	unsigned int in_flight;
 	bool stale;
-	bool wants_probe;
 };
 
-static u64 expected_time(const struct estimate *e)
-{
-	return e->average * min(e->in_flight + 1, MAX_FACTOR);
-}
+/* Worse than any. */
+static const struct estimate no_path = {
+	.average = U64_MAX,
+	.time = U64_MAX,
+	.in_flight = UINT_MAX,
+};
 
 static bool alike(u64 a, u64 b, unsigned int threshold)
 {
-	return max(a, b) <= min(a, b) * min(threshold, MAX_FACTOR);
+	return max(a, b) <= min(a, b) * threshold;
 }
 
 /* Should a request rather go to @a than to @b? */
-static bool better(const struct estimate *a, const struct estimate *b,
-		   unsigned int threshold)
+static bool better(struct estimate a, struct estimate b, unsigned int threshold)
 {
-	u64 time_a, time_b;
+	bool earlier = a.time < b.time;
 
-	if (unlikely(a->wants_probe != b->wants_probe))
-		return a->wants_probe;
-	if (unlikely(a->wants_probe))
-		return a->stale_after < b->stale_after;
-	if (alike(a->average, b->average, threshold))
-		return a->in_flight < b->in_flight;
-
-	time_a = expected_time(a);
-	time_b = expected_time(b);
-	if (time_a < time_b ? a->stale : b->stale)
-		return a->in_flight < b->in_flight;
-	return time_a < time_b;
+	if ((earlier ? a.stale : b.stale) ||
+	    (threshold > 1 && alike(a.average, b.average, threshold)))
+		return a.in_flight < b.in_flight;
+	return earlier;
 }
 
 /* ---- the methods ---- */
 
-/* The time by the last tick: good enough to tell what is old, and cheap. */
-static u64 about_now(struct hst_group *group)
+/*
+ * Once per tick and CPU.  The time of the tick is good enough to tell what is old.
+ * Not inlined, nor are the others that run seldom: it would cost those that do not.
+ */
+static noinline void review(struct dm_ps *ps)
 {
-	struct hst_cpu *cpu = raw_cpu_ptr(group->cpus);
-	unsigned long jiffy = jiffies;
+	u64 now = ktime_get_coarse_ns();
+	unsigned int i;
 
-	if (unlikely(cpu->jiffy != jiffy)) {
-		cpu->now = ktime_get_coarse_ns();
-		cpu->jiffy = jiffy;
+	for (i = 0; i < ps->nr_paths; i++) {
+		struct hst_path *hp = ps->paths[i]->ctx;
+		u64 period = period_ns(atomic64_read(&hp->average),
+				       ps->nr_paths);
+		unsigned int state;
+
+		state = state_of(atomic64_read(&hp->stale_after), period, now);
+		if (READ_ONCE(hp->state) != state)
+			WRITE_ONCE(hp->state, state);
 	}
-	return cpu->now;
 }
 
-static void look_at(const struct hst_path *hp, u64 now, unsigned int nr_paths,
-		    struct estimate *e)
+/* Inlined twice: most groups have no threshold, and pay for none. */
+static __always_inline struct dm_ps_path *
+select_best(struct dm_ps *ps, struct hst_cpu *cpu, unsigned int threshold)
 {
-	e->average = atomic64_read(&hp->average);
-	e->stale_after = atomic64_read(&hp->stale_after);
-	e->in_flight = atomic_read(&hp->in_flight);
-	e->stale = now > e->stale_after;
-	e->wants_probe = e->stale && !e->in_flight &&
-			 now > e->stale_after + (PROBE_PERIODS - 1) *
-			       period_ns(e->average, nr_paths);
-}
-
-static struct dm_ps_path *hst_select(struct dm_ps *ps, size_t nr_bytes)
-{
-	struct hst_group *group = ps->ctx;
 	struct dm_ps_path *best = NULL;
-	struct estimate best_e = { }, e;
+	struct estimate best_e = no_path;
 	unsigned int best_i = 0, left, i;
-	u64 now = about_now(group);
 
-	i = this_cpu_read(group->cpus->begin);
+	i = cpu->begin;
 	for (left = ps->nr_paths; left; left--, i++) {
 		struct dm_ps_path *path;
+		struct hst_path *hp;
+		struct estimate e;
+		unsigned int state;
 
 		if (i >= ps->nr_paths)
 			i = 0;
@@ -231,35 +237,48 @@ static struct dm_ps_path *hst_select(struct dm_ps *ps, size_t nr_bytes)
 		if (unlikely(!dm_ps_path_usable(path)))
 			continue;
 
-		look_at(path->ctx, now, ps->nr_paths, &e);
-		if (best && !better(&e, &best_e, group->threshold))
+		hp = path->ctx;
+		e.in_flight = atomic_read(&hp->in_flight);
+		state = READ_ONCE(hp->state);
+		if (unlikely(state == WANTS_PROBE) && !e.in_flight) {
+			/* What it tells is to be heard. */
+			WRITE_ONCE(hp->skip, 0);
+			best = path;
+			best_i = i;
+			break;
+		}
+
+		e.stale = state != FRESH;
+		e.average = atomic64_read(&hp->average);
+		e.time = e.average * (e.in_flight + 1);
+		if (!better(e, best_e, threshold))
 			continue;
 		best = path;
 		best_e = e;
 		best_i = i;
 	}
-	this_cpu_write(group->cpus->begin, best_i + 1);
-
-	if (unlikely(best_e.wants_probe)) {
-		struct hst_path *hp = best->ctx;
-
-		WRITE_ONCE(hp->skip, 0);
-	}
+	cpu->begin = best_i + 1;
 	return best;
 }
 
-/* The path was idle. */
-static void begin_sample(struct hst_path *hp)
+static struct dm_ps_path *hst_select(struct dm_ps *ps, size_t nr_bytes)
 {
-	unsigned int skip = READ_ONCE(hp->skip);
+	struct hst_group *group = ps->ctx;
+	struct hst_cpu *cpu = raw_cpu_ptr(group->cpus);
+	unsigned long tick = jiffies;
 
-	if (likely(skip)) {
-		WRITE_ONCE(hp->skip, skip - 1);
-		/* Or the idle time would be counted. */
-		if (unlikely(atomic64_read(&hp->begun)))
-			atomic64_set(&hp->begun, 0);
-		return;
+	if (unlikely(cpu->reviewed != tick)) {
+		cpu->reviewed = tick;
+		review(ps);
 	}
+	if (unlikely(group->max_ratio > 1))
+		return select_best(ps, cpu, group->max_ratio);
+	return select_best(ps, cpu, 1);
+}
+
+/* The path was idle. */
+static noinline void begin_sample(struct hst_path *hp)
+{
 	WRITE_ONCE(hp->skip, SAMPLE_EVERY - 1);
 	atomic_set(&hp->ended, 0);
 	atomic64_set(&hp->begun, ktime_get_ns());
@@ -269,9 +288,20 @@ static void hst_start_io(struct dm_ps *ps, struct dm_ps_path *path,
 			 size_t nr_bytes)
 {
 	struct hst_path *hp = path->ctx;
+	unsigned int skip;
 
-	if (atomic_inc_return(&hp->in_flight) == 1)
+	if (atomic_inc_return(&hp->in_flight) != 1)
+		return;
+
+	skip = READ_ONCE(hp->skip);
+	if (unlikely(!skip)) {
 		begin_sample(hp);
+		return;
+	}
+	WRITE_ONCE(hp->skip, skip - 1);
+	/* Or the time in which it was idle would be counted. */
+	if (unlikely(atomic64_read(&hp->begun)))
+		atomic64_set(&hp->begun, 0);
 }
 
 /* @nr requests have ended well between @begun and @now. */
@@ -291,6 +321,19 @@ static void learn(struct dm_ps *ps, struct hst_path *hp, unsigned int nr,
 	atomic64_set(&hp->average, average);
 	atomic64_set(&hp->sampled, now);
 	atomic64_set(&hp->stale_after, now + period_ns(average, ps->nr_paths));
+	WRITE_ONCE(hp->state, FRESH);
+}
+
+/* @busy: the next one begins at once. */
+static noinline void end_sample(struct dm_ps *ps, struct hst_path *hp,
+				unsigned int nr, u64 begun, bool busy)
+{
+	u64 now = ktime_get_ns();
+
+	if (begun && likely(now > begun))
+		learn(ps, hp, nr, begun, now);
+	atomic_set(&hp->ended, 0);
+	atomic64_set(&hp->begun, busy ? now : 0);
 }
 
 /* A sample ends with its last request, or when the path becomes idle. */
@@ -298,21 +341,15 @@ static void hst_end_io(struct dm_ps *ps, struct dm_ps_path *path,
 		       size_t nr_bytes, blk_status_t status)
 {
 	struct hst_path *hp = path->ctx;
-	u64 begun = atomic64_read(&hp->begun), now;
+	u64 begun = atomic64_read(&hp->begun);
 	int busy = atomic_dec_return(&hp->in_flight);
 	unsigned int nr;
 
 	if (unlikely(status) || (!busy && !begun))
 		return;
 	nr = atomic_inc_return(&hp->ended);
-	if (busy && nr < SAMPLE_EVERY)
-		return;
-
-	now = ktime_get_ns();
-	if (begun && likely(now > begun))
-		learn(ps, hp, nr, begun, now);
-	atomic_set(&hp->ended, 0);
-	atomic64_set(&hp->begun, busy ? now : 0);
+	if (!busy || nr >= SAMPLE_EVERY)
+		end_sample(ps, hp, nr, begun, busy);
 }
 
 /* What it was like before it failed says little: it is probed, and judged anew. */
@@ -323,6 +360,7 @@ static void hst_reinstate_path(struct dm_ps *ps, struct dm_ps_path *path)
 	atomic64_set(&hp->begun, 0);
 	atomic64_set(&hp->sampled, 0);
 	atomic64_set(&hp->stale_after, 0);
+	WRITE_ONCE(hp->state, WANTS_PROBE);
 }
 
 static int hst_parse_group(struct hst_group *group, unsigned int argc,
@@ -364,6 +402,7 @@ static int hst_create(struct dm_ps *ps, unsigned int argc, char **argv,
 	if (r)
 		goto free_cpus;
 	make_weights(group->weights, group->base_weight);
+	group->max_ratio = min(group->threshold, MAX_THRESHOLD);
 	ps->ctx = group;
 	return 0;
 
@@ -406,6 +445,7 @@ static int hst_add_path(struct dm_ps *ps, struct dm_ps_path *path,
 		return -ENOMEM;
 	}
 	atomic64_set(&hp->average, FIXED_1);
+	hp->state = WANTS_PROBE;
 	hp->repeat_count = repeat_count;
 	path->ctx = hp;
 	return 0;
