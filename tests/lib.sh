@@ -127,8 +127,8 @@ module_loaded() { [ -e "/sys/module/$(echo "$1" | tr - _)" ]; }
 # shellcheck disable=SC2120 # the argument is optional
 load_modules() {
 	local module optional="${1:-}"
-	LOADED_MS=$(now_ms)
 	modprobe -a dm-mod scsi_mod || bail "cannot load what our modules need"
+	LOADED_MS=$(now_ms)
 	for module in dm-rq dm-mpath-rq dm-ps-round-robin dm-ps-service-time dm-ps-queue-length dm-ps-io-affinity \
 		dm-ps-historical-service-time; do
 		if [ "$optional" = --if-built ] && [ ! -e "$MODDIR/$module.ko" ]; then
@@ -144,9 +144,12 @@ load_modules() {
 # another module's code, which was at the same address then: its init section, for one. Ages are in
 # jiffies, of which Debian's kernels have 250 in a second.
 our_allocations() {
+	local oldest
+	# Before the ages are read: a slow guest would else count what was there before.
+	oldest=$((($(now_ms) - LOADED_MS) / 4))
 	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
 	cat /sys/kernel/debug/slab/kmalloc-*/alloc_traces |
-		awk -v oldest=$((($(now_ms) - LOADED_MS) / 4)) '
+		awk -v oldest=$oldest '
 			/^ *[0-9]+ .*\[dm_(rq|mpath_rq|ps_[a-z_]+)\]/ {
 				age = $0
 				sub(/.* age=/, "", age)
