@@ -197,9 +197,8 @@ static bool better(struct estimate a, struct estimate b, unsigned int threshold)
 
 /*
  * Once per tick and CPU.  The time of the tick is good enough to tell what is old.
- * Not inlined, nor are the others that run seldom: it would cost those that do not.
  */
-static noinline void review(struct dm_ps *ps)
+static void review(struct dm_ps *ps)
 {
 	u64 now = ktime_get_coarse_ns();
 	unsigned int i;
@@ -216,8 +215,7 @@ static noinline void review(struct dm_ps *ps)
 	}
 }
 
-/* Inlined twice: most groups have no threshold, and pay for none. */
-static __always_inline struct dm_ps_path *
+static struct dm_ps_path *
 select_best(struct dm_ps *ps, struct hst_cpu *cpu, unsigned int threshold)
 {
 	struct dm_ps_path *best = NULL;
@@ -261,19 +259,68 @@ select_best(struct dm_ps *ps, struct hst_cpu *cpu, unsigned int threshold)
 	return best;
 }
 
+/*
+ * What nearly always applies: all averages are fresh, and the least time wins.  NULL:
+ * it does not.
+ */
+static struct dm_ps_path *select_fresh(struct dm_ps *ps, struct hst_cpu *cpu)
+{
+	struct dm_ps_path *best = NULL;
+	unsigned int best_i = 0, left, i;
+	u64 least = U64_MAX;
+
+	i = cpu->begin;
+	for (left = ps->nr_paths; left; left--, i++) {
+		struct dm_ps_path *path;
+		struct hst_path *hp;
+		unsigned int in_flight;
+		u64 time;
+
+		if (i >= ps->nr_paths)
+			i = 0;
+		path = ps->paths[i];
+		if (unlikely(!dm_ps_path_usable(path)))
+			continue;
+		hp = path->ctx;
+		if (unlikely(READ_ONCE(hp->state) != FRESH))
+			return NULL;
+
+		in_flight = atomic_read(&hp->in_flight);
+		time = atomic64_read(&hp->average) * (in_flight + 1);
+		if (time < least) {
+			best = path;
+			best_i = i;
+			least = time;
+		}
+	}
+	cpu->begin = best_i + 1;
+	return best;
+}
+
+/* Not inlined, nor are the others that run seldom: it would cost those that do not. */
+static noinline struct dm_ps_path *select_slow(struct dm_ps *ps,
+					       struct hst_cpu *cpu)
+{
+	struct hst_group *group = ps->ctx;
+	unsigned long tick = jiffies;
+
+	if (cpu->reviewed != tick) {
+		cpu->reviewed = tick;
+		review(ps);
+	}
+	return select_best(ps, cpu, group->max_ratio);
+}
+
 static struct dm_ps_path *hst_select(struct dm_ps *ps, size_t nr_bytes)
 {
 	struct hst_group *group = ps->ctx;
 	struct hst_cpu *cpu = raw_cpu_ptr(group->cpus);
-	unsigned long tick = jiffies;
+	struct dm_ps_path *best;
 
-	if (unlikely(cpu->reviewed != tick)) {
-		cpu->reviewed = tick;
-		review(ps);
-	}
-	if (unlikely(group->max_ratio > 1))
-		return select_best(ps, cpu, group->max_ratio);
-	return select_best(ps, cpu, 1);
+	if (unlikely(cpu->reviewed != jiffies || group->max_ratio > 1))
+		return select_slow(ps, cpu);
+	best = select_fresh(ps, cpu);
+	return likely(best) ? best : select_slow(ps, cpu);
 }
 
 /* The path was idle. */
@@ -341,15 +388,16 @@ static void hst_end_io(struct dm_ps *ps, struct dm_ps_path *path,
 		       size_t nr_bytes, blk_status_t status)
 {
 	struct hst_path *hp = path->ctx;
+	/* From before the path is idle, when the next sample may begin. */
 	u64 begun = atomic64_read(&hp->begun);
-	int busy = atomic_dec_return(&hp->in_flight);
+	bool idle = atomic_dec_and_test(&hp->in_flight);
 	unsigned int nr;
 
-	if (unlikely(status) || (!busy && !begun))
+	if (unlikely(status) || (idle && !begun))
 		return;
 	nr = atomic_inc_return(&hp->ended);
-	if (!busy || nr >= SAMPLE_EVERY)
-		end_sample(ps, hp, nr, begun, busy);
+	if (idle || nr >= SAMPLE_EVERY)
+		end_sample(ps, hp, nr, begun, !idle);
 }
 
 /* What it was like before it failed says little: it is probed, and judged anew. */
