@@ -17,6 +17,7 @@
  * back for multipath-tools, and has no effect (see dm-ps-round-robin.c).
  */
 
+#include <linux/cache.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
@@ -33,13 +34,14 @@ struct st_group {
 	unsigned int __percpu *begin;
 };
 
+/* Each in a cache line of its own: a busy path does not slow its neighbour. */
 struct st_path {
 	/* Bytes on their way; written for each request, by any CPU. */
 	atomic_long_t in_flight;
 	/* constant */
 	unsigned int throughput;
 	unsigned int repeat_count;
-};
+} ____cacheline_aligned_in_smp;
 
 /*
  * Would a request of @nr_bytes end earlier on a path with @a_bytes in flight and
