@@ -28,10 +28,11 @@
 
 /* Bits of dm_rq_io.flags, valid from one mapping to the next. */
 #define IO_ONE_BIO	BIT(0)	/* the clone's only bio is dm_rq_io.bio */
-#define IO_PART		BIT(1)	/* the clone covers only the first bio */
+#define IO_PART		BIT(1)	/* the clone covers only the first bio, or part of it */
 #define IO_NO_DATA	BIT(2)	/* a flush: no bio carries the status */
 #define IO_HELD		BIT(3)	/* what is left waits for end_io's decision */
 #define IO_FINAL	BIT(4)	/* ... which can only be to end it */
+#define IO_SHORT	BIT(5)	/* the device has said that it is too large */
 
 /* Clones of bios of requests with several; 64 is enough to start with. */
 #define CLONE_BIOS	64
@@ -265,7 +266,8 @@ static void end_clone_slow(struct dm_rq_io *io, struct request *clone,
 	if (io->flags & IO_ONE_BIO) {
 		/* The bio knows better: only a part of it may have failed. */
 		status = io->bio.bi_status;
-		bytes = rq->bio->bi_iter.bi_size;
+		bytes = io->flags & IO_PART ? io->bytes :
+					      rq->bio->bi_iter.bi_size;
 		if (!status)
 			io->done = bytes;
 	} else if (!(io->flags & IO_NO_DATA)) {
@@ -367,7 +369,84 @@ static bool prep_clone(struct dm_rq_io *io, struct request *clone,
 	if (needs_general_clone(bio) || !clone_first_bio(io, clone, bdev))
 		return false;
 	io->flags |= IO_PART;
+	io->bytes = clone->__data_len;
 	return true;
+}
+
+/*
+ * The most that any request of this kind may have on @q, in sectors.  A sector may be
+ * a segment of its own.
+ */
+static unsigned int part_sectors(struct request_queue *q, struct request *rq)
+{
+	unsigned int block = queue_logical_block_size(q) >> SECTOR_SHIFT;
+	unsigned int sectors;
+
+	switch (req_op(rq)) {
+	case REQ_OP_DISCARD:
+	case REQ_OP_SECURE_ERASE:
+		sectors = READ_ONCE(q->limits.max_discard_sectors);
+		break;
+	case REQ_OP_WRITE_ZEROES:
+		sectors = READ_ONCE(q->limits.max_write_zeroes_sectors);
+		break;
+	default:
+		sectors = min_t(unsigned int, queue_max_sectors(q),
+				queue_max_segments(q));
+	}
+	return rounddown(sectors, block);
+}
+
+/* As much of the first bio as @q takes for sure. */
+static bool clone_part(struct dm_rq_io *io, struct request *clone,
+		       struct block_device *bdev)
+{
+	unsigned int max = part_sectors(clone->q, io->rq);
+
+	if (!clone_first_bio(io, clone, bdev))
+		return false;
+	if (clone->__data_len >> SECTOR_SHIFT > max) {
+		io->bio.bi_iter.bi_size = max << SECTOR_SHIFT;
+		clone->__data_len = max << SECTOR_SHIFT;
+	}
+	io->flags |= IO_PART;
+	io->bytes = clone->__data_len;
+	return true;
+}
+
+/*
+ * The limits of a map are those of its devices when its table was loaded.  A device
+ * with smaller ones since then (max_sectors_kb is for everybody to write) gets what is
+ * too large for it in parts.
+ */
+static bool is_over_limits(struct request_queue *q, struct request *rq)
+{
+	unsigned int sectors = blk_rq_sectors(rq);
+
+	switch (req_op(rq)) {
+	case REQ_OP_READ:
+	case REQ_OP_WRITE:
+		return sectors > queue_max_sectors(q) ||
+		       rq->nr_phys_segments > queue_max_segments(q);
+	case REQ_OP_DISCARD:
+	case REQ_OP_SECURE_ERASE:
+	case REQ_OP_WRITE_ZEROES:
+		return sectors > part_sectors(q, rq);
+	default:
+		return false;
+	}
+}
+
+/* Not what has to be cloned as a whole, nor for a device that takes none of it. */
+static bool can_be_parted(struct request_queue *q, struct request *rq)
+{
+	return rq->bio && !needs_general_clone(rq->bio) && part_sectors(q, rq);
+}
+
+static bool needs_parting(struct dm_rq_io *io, struct request_queue *q)
+{
+	return can_be_parted(q, io->rq) &&
+	       ((io->flags & IO_SHORT) || is_over_limits(q, io->rq));
 }
 
 /* Undo prep_clone() for a clone that no device has seen. */
@@ -396,18 +475,36 @@ static bool no_clone(struct dm_rq_io *io, struct request_queue *q)
 	return true;
 }
 
-/* The lower queue did not take @clone.  True: dealt with; false: busy. */
-static bool not_inserted(struct dm_rq_io *io, struct request *clone,
-			 blk_status_t status)
+/* @clone goes without having been anywhere. */
+static void drop_clone(struct dm_rq_io *io, struct request *clone,
+		       blk_status_t status)
 {
 	struct dm_rq *drq = io->drq;
 
+	blk_mq_cleanup_rq(clone);
+	drq->ops->end_io(drq, io, clone, status);
+	blk_mq_free_request(clone);
+}
+
+/* The lower queue did not take @clone.  True: dealt with; false: busy. */
+static bool not_inserted(struct dm_rq_io *io, struct request *clone,
+			 struct block_device *bdev, blk_status_t status)
+{
+	struct request_queue *q = clone->q;
+	bool too_large = status == BLK_STS_IOERR && !(io->flags & IO_SHORT) &&
+			 is_over_limits(q, clone) && can_be_parted(q, io->rq);
+
 	unprep_clone(io, clone);
 	if (status == BLK_STS_RESOURCE || status == BLK_STS_DEV_RESOURCE) {
-		blk_mq_cleanup_rq(clone);
-		drq->ops->end_io(drq, io, clone, status);
-		blk_mq_free_request(clone);
+		drop_clone(io, clone, status);
 		return false;
+	}
+	if (too_large) {
+		drop_clone(io, clone, BLK_STS_RESOURCE);
+		io->flags = IO_SHORT;
+		WRITE_ONCE(io->drq->check_limits, true);
+		leave_to_worker(io, bdev);
+		return true;
 	}
 
 	/* All of it failed, before any of it began. */
@@ -426,6 +523,7 @@ static bool send(struct dm_rq_io *io, struct block_device *bdev, bool may_sleep)
 	struct request *rq = io->rq;
 	struct request *clone;
 	blk_status_t status;
+	bool ready;
 
 	clone = blk_mq_alloc_request(q, rq->cmd_flags | REQ_NOMERGE,
 				     BLK_MQ_REQ_NOWAIT);
@@ -441,8 +539,11 @@ static bool send(struct dm_rq_io *io, struct block_device *bdev, bool may_sleep)
 
 	io->done = 0;
 	io->status = BLK_STS_OK;
-	io->flags = 0;
-	if (unlikely(!prep_clone(io, clone, bdev))) {
+	if (unlikely(READ_ONCE(drq->check_limits)) && needs_parting(io, q))
+		ready = clone_part(io, clone, bdev);
+	else
+		ready = prep_clone(io, clone, bdev);
+	if (unlikely(!ready)) {
 		blk_mq_free_request(clone);
 		return false;
 	}
@@ -456,7 +557,7 @@ static bool send(struct dm_rq_io *io, struct block_device *bdev, bool may_sleep)
 
 	/* Once it is taken, all of @io, @clone and @rq may be gone. */
 	status = blk_insert_cloned_request(clone);
-	return likely(!status) || not_inserted(io, clone, status);
+	return likely(!status) || not_inserted(io, clone, bdev, status);
 }
 
 /*
@@ -471,6 +572,7 @@ static bool dispatch(struct dm_rq_io *io, bool may_sleep)
 	int wakes = atomic_read_acquire(&drq->wakes);
 	struct block_device *bdev;
 
+	io->flags = 0;
 	switch (drq->ops->prep_map(drq, io, &bdev)) {
 	case DM_RQ_MAPPED:
 		return send(io, bdev, may_sleep);
@@ -622,6 +724,7 @@ int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
 		return -EINVAL;
 	}
 	drq->area_fits = false;
+	drq->check_limits = false;
 	atomic_set(&drq->wakes, 0);
 
 	/* The target may have another way, for bios; this one is for requests. */

@@ -44,6 +44,7 @@ struct dm_rq;
  * @rq: the request of the map's queue
  * @src: with several bios in the clone: the first bio of @rq whose clone has
  *	not ended
+ * @bytes: in place of @src: of the part that the clone covers, if it is one
  * @done: bytes that ended well and that @rq has not been told of
  * @status: the error that is held, else the first that was passed up
  * @flags: private to dm-rq.c
@@ -61,7 +62,10 @@ struct dm_rq;
 struct dm_rq_io {
 	struct dm_rq *drq;
 	struct request *rq;
-	struct bio *src;
+	union {
+		struct bio *src;
+		unsigned int bytes;
+	};
 	unsigned int done;
 	blk_status_t status;
 	u8 flags;
@@ -177,6 +181,8 @@ struct dm_rq_ops {
  * @md: the map; constant, and alive while a request of it is
  * @area_fits: a request's memory was seen to be large enough. Set once, from false
  *	to true, without a lock: whoever looks twice finds the same
+ * @check_limits: a device has refused a request as too large, so they are measured
+ *	before they are sent. Set once, as @area_fits
  * @wakes: counts dm_rq_wake(); read before prep_map, compared after parking, so
  *	that a wake in between is not lost
  *
@@ -187,6 +193,7 @@ struct dm_rq {
 	struct dm_target *ti;
 	struct mapped_device *md;
 	bool area_fits;
+	bool check_limits;
 	atomic_t wakes;
 };
 
