@@ -16,8 +16,6 @@
 
 #define DM_MSG_PREFIX "multipath"
 
-static struct workqueue_struct *bio_wq;
-
 /**
  * struct mpath_bio - the target's own data of a bio
  * @path: where it is; NULL: nowhere
@@ -61,7 +59,7 @@ static void wait_for_path(struct mpath *m, struct bio *bio, int wakes)
 	/* Pairs with the barrier in mpath_bio_wake(): one of us sees the other. */
 	smp_mb();
 	if (atomic_read(&m->rq.wakes) != wakes)
-		queue_work(bio_wq, &m->bio_work);
+		queue_work(mpath_wq, &m->bio_work);
 }
 
 /**
@@ -77,7 +75,7 @@ void mpath_bio_wake(struct mpath *m)
 	atomic_inc(&m->rq.wakes);
 	/* Before the worker looks at the list: pairs with wait_for_path(). */
 	smp_mb__after_atomic();
-	queue_work(bio_wq, &m->bio_work);
+	queue_work(mpath_wq, &m->bio_work);
 }
 
 /* ---- the way down ---- */
@@ -87,7 +85,7 @@ static int no_path(struct mpath *m, struct bio *bio, bool held, int wakes)
 {
 	if (dm_noflush_suspending(m->rq.ti))
 		return DM_MAPIO_REQUEUE;
-	if (!held && !READ_ONCE(m->queue_if_no_path))
+	if (held ? READ_ONCE(m->handler_late) : !READ_ONCE(m->queue_if_no_path))
 		return DM_MAPIO_KILL;
 
 	wait_for_path(m, bio, wakes);
@@ -210,7 +208,7 @@ static int end_failed(struct mpath *m, struct bio *bio,
 	spin_lock_irqsave(&m->lock, flags);
 	bio_list_add(&m->waiting, bio);
 	spin_unlock_irqrestore(&m->lock, flags);
-	queue_work(bio_wq, &m->bio_work);
+	queue_work(mpath_wq, &m->bio_work);
 	return DM_ENDIO_INCOMPLETE;
 }
 
@@ -272,15 +270,4 @@ int mpath_bio_init(struct mpath *m, struct dm_target *ti)
 	ti->private = &m->rq;
 	ti->per_io_data_size = sizeof(struct mpath_bio);
 	return 0;
-}
-
-int mpath_bio_module_init(void)
-{
-	bio_wq = alloc_workqueue("mpath-rq-bio", WQ_MEM_RECLAIM, 0);
-	return bio_wq ? 0 : -ENOMEM;
-}
-
-void mpath_bio_module_exit(void)
-{
-	destroy_workqueue(bio_wq);
 }

@@ -19,6 +19,9 @@
 /* ms before another round, unless the table says otherwise; as the stock target */
 #define PG_INIT_DELAY_MS	2000
 
+/* How long a suspend waits for a handler that does not answer. */
+#define SUSPEND_WAIT_MS		5000
+
 static struct workqueue_struct *handler_wq;
 
 /* ---- pg_init ---- */
@@ -141,7 +144,7 @@ static void act_on(struct mpath *m, struct mpath_path *path,
 		   enum pg_init_answer answer, int scsi_dh)
 {
 	unsigned long flags;
-	bool broken = answer == PATH_BROKEN, bypass = false;
+	bool broken = answer == PATH_BROKEN, leave = false;
 
 	spin_lock_irqsave(&m->lock, flags);
 	switch (answer) {
@@ -158,14 +161,18 @@ static void act_on(struct mpath *m, struct mpath_path *path,
 	case OTHER_GROUP:
 		/* Groups may send us round and round, but not a suspend. */
 		broken = m->draining;
-		bypass = !broken;
+		if (broken)
+			break;
+		leave = is_wanted(m, path);
+		path->group->bypassed = true;
+		schedule_work(&m->event_work);
 		break;
 	case PATH_BROKEN:
 		break;
 	}
 	spin_unlock_irqrestore(&m->lock, flags);
 
-	if (bypass)
+	if (leave)
 		mpath_bypass_group(m, path->group, true);
 	if (broken) {
 		if (path->ps.usable)
@@ -243,49 +250,85 @@ void mpath_activate_path(struct mpath *m, struct mpath_path *path)
 	activate(m, path, false);
 }
 
-/**
- * mpath_hurry_pg_init() - what is put off begins now
- * @m: the map
- *
- * Context: process, may sleep.
- */
-void mpath_hurry_pg_init(struct mpath *m)
+static void for_each_activation(struct mpath *m,
+				void (*fn)(struct delayed_work *activation))
 {
 	unsigned int i, j;
-
-	might_sleep();
 
 	for (i = 0; i < m->nr_groups; i++) {
 		struct dm_ps *ps = &m->groups[i]->ps;
 
 		for (j = 0; j < ps->nr_paths; j++)
-			flush_delayed_work(&mpath_path_of(ps->paths[j])->activate);
+			fn(&mpath_path_of(ps->paths[j])->activate);
 	}
 }
 
+/* It counts as running all the time; the lock keeps activate() from counting it twice. */
+static void begin_now(struct delayed_work *activation)
+{
+	if (cancel_delayed_work(activation))
+		queue_delayed_work(handler_wq, activation, 0);
+}
+
 /**
- * mpath_stop_pg_init() - let what the handler has begun end, and begin nothing
+ * mpath_hurry_pg_init() - what is put off begins now
  * @m: the map
  *
- * For a suspended map, or one that goes: nobody else asks for pg_init meanwhile.
- *
- * Context: process, may sleep.
+ * Context: process.
  */
-void mpath_stop_pg_init(struct mpath *m)
+void mpath_hurry_pg_init(struct mpath *m)
+{
+	spin_lock_irq(&m->lock);
+	for_each_activation(m, begin_now);
+	spin_unlock_irq(&m->lock);
+}
+
+/**
+ * mpath_await_pg_init() - let what the handler has begun end, but not without limit
+ * @m: the map
+ *
+ * A handler asks a device, and may do so for minutes.  A suspend is not to hang on
+ * that: paths that work wait for it.  What is late is dealt with when it comes.
+ *
+ * Context: process, may sleep, up to %SUSPEND_WAIT_MS.
+ * Return: false if it has not ended.
+ */
+bool mpath_await_pg_init(struct mpath *m)
 {
 	might_sleep();
 
-	spin_lock_irq(&m->lock);
-	m->pg_init_stopped = true;
-	spin_unlock_irq(&m->lock);
+	mpath_hurry_pg_init(m);
+	if (wait_event_timeout(m->pg_init_wait, !READ_ONCE(m->pg_init_running),
+			       msecs_to_jiffies(SUSPEND_WAIT_MS)))
+		return true;
+
+	DMWARN("%s: hardware handler %s has not answered yet: suspending without",
+	       mpath_name(m), m->handler_name);
+	return false;
+}
+
+static void end_activation(struct delayed_work *activation)
+{
+	flush_delayed_work(activation);
+}
+
+/**
+ * mpath_end_pg_init() - nothing of the handler's touches @m any more
+ * @m: the map, that goes; no I/O asks for pg_init any more
+ *
+ * Context: process, may sleep, for as long as the handler takes.
+ */
+void mpath_end_pg_init(struct mpath *m)
+{
+	might_sleep();
 
 	mpath_hurry_pg_init(m);
 	wait_event(m->pg_init_wait, !READ_ONCE(m->pg_init_running));
 
 	/* Whoever woke us has let go of the lock, and of @m, after this. */
 	spin_lock_irq(&m->lock);
-	m->pg_init_stopped = false;
 	spin_unlock_irq(&m->lock);
+	for_each_activation(m, end_activation);
 }
 
 /* ---- attaching ---- */

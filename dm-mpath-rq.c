@@ -12,6 +12,8 @@
 
 #define DM_MSG_PREFIX "mpath-rq"
 
+struct workqueue_struct *mpath_wq;
+
 /* ---- the I/O path ---- */
 
 /*
@@ -280,21 +282,21 @@ static int __init mpath_init(void)
 {
 	int r;
 
+	mpath_wq = alloc_workqueue("mpath-rq", WQ_MEM_RECLAIM, 0);
+	if (!mpath_wq)
+		return -ENOMEM;
 	r = mpath_handler_init();
 	if (r)
-		return r;
-	r = mpath_bio_module_init();
-	if (r)
-		goto exit_handler;
+		goto destroy_wq;
 	r = register_targets();
 	if (r)
-		goto exit_bio;
+		goto exit_handler;
 	return 0;
 
-exit_bio:
-	mpath_bio_module_exit();
 exit_handler:
 	mpath_handler_exit();
+destroy_wq:
+	destroy_workqueue(mpath_wq);
 	return r;
 }
 
@@ -303,8 +305,8 @@ static void __exit mpath_exit(void)
 	if (have_multipath_name)
 		dm_unregister_target(&multipath_target);
 	dm_unregister_target(&mpath_rq_target);
-	mpath_bio_module_exit();
 	mpath_handler_exit();
+	destroy_workqueue(mpath_wq);
 }
 
 module_init(mpath_init);

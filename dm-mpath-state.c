@@ -199,7 +199,7 @@ static void start_no_path_clock(struct mpath *m)
 	lockdep_assert_held(&m->lock);
 
 	if (secs && m->queue_if_no_path && !m->nr_usable)
-		mod_delayed_work(system_wq, &m->no_path_work, secs * HZ);
+		mod_delayed_work(mpath_wq, &m->no_path_work, secs * HZ);
 }
 
 /*
@@ -401,7 +401,8 @@ static void wake_and_wait(struct mpath *m)
  *
  * A suspend that flushes waits for every request, so none may wait for a path:
  * queueing is off until resume.  A noflush suspend leaves parked requests where
- * they are, for the table that comes next.
+ * they are, for the table that comes next; so do both with requests that wait for a
+ * hardware handler.
  */
 void mpath_presuspend(struct dm_target *ti)
 {
@@ -421,6 +422,9 @@ void mpath_presuspend(struct dm_target *ti)
 	spin_unlock_irq(&m->lock);
 
 	mpath_hurry_pg_init(m);
+	/* Parked requests are not in flight; waiting bios are. */
+	if (m->bio_mode && !mpath_await_pg_init(m))
+		WRITE_ONCE(m->handler_late, true);
 	wake_and_wait(m);
 }
 
@@ -431,6 +435,8 @@ static void restore_queueing(struct mpath *m)
 		WRITE_ONCE(m->queue_if_no_path, true);
 	m->saved_queueing = false;
 	m->draining = false;
+	m->pg_init_stopped = false;
+	WRITE_ONCE(m->handler_late, false);
 	start_no_path_clock(m);
 	spin_unlock_irq(&m->lock);
 
@@ -447,18 +453,16 @@ void mpath_presuspend_undo(struct dm_target *ti)
 	restore_queueing(mpath_of(ti));
 }
 
-/**
- * mpath_stop_works() - nothing of the map's runs any more, until resume
- * @m: the map, without I/O
- *
- * Context: process, may sleep, for as long as the hardware handler takes for what it
- * has begun.
- */
-void mpath_stop_works(struct mpath *m)
+/* No I/O asks for pg_init any more, and no answer does. */
+static void stop_pg_init(struct mpath *m)
 {
-	might_sleep();
+	spin_lock_irq(&m->lock);
+	m->pg_init_stopped = true;
+	spin_unlock_irq(&m->lock);
+}
 
-	mpath_stop_pg_init(m);
+static void flush_works(struct mpath *m)
+{
 	cancel_delayed_work_sync(&m->no_path_work);
 	if (m->bio_mode)
 		flush_work(&m->bio_work);
@@ -468,10 +472,32 @@ void mpath_stop_works(struct mpath *m)
 /**
  * mpath_postsuspend() - postsuspend method: no event after a suspend
  * @ti: the target
+ *
+ * But for those of a hardware handler that is very late.
  */
 void mpath_postsuspend(struct dm_target *ti)
 {
-	mpath_stop_works(mpath_of(ti));
+	struct mpath *m = mpath_of(ti);
+
+	stop_pg_init(m);
+	mpath_await_pg_init(m);
+	flush_works(m);
+}
+
+/**
+ * mpath_stop() - nothing touches the map any more
+ * @m: the map, without I/O, that goes
+ *
+ * Context: process, may sleep, for as long as the hardware handler takes for what it
+ * has begun.
+ */
+void mpath_stop(struct mpath *m)
+{
+	might_sleep();
+
+	stop_pg_init(m);
+	mpath_end_pg_init(m);
+	flush_works(m);
 }
 
 /**

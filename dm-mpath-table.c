@@ -504,7 +504,7 @@ void mpath_dtr(struct dm_target *ti)
 {
 	struct mpath *m = mpath_of(ti);
 
-	mpath_stop_works(m);
+	mpath_stop(m);
 	free_mpath(ti, m);
 }
 

@@ -93,7 +93,7 @@ struct mpath_group {
  *	for the info line, under the lock
  * @pg_init_required: @init_group needs another round; under the lock
  * @pg_init_delay: ... but not at once; under the lock
- * @pg_init_stopped: no round begins; under the lock
+ * @pg_init_stopped: no round begins before the resume; under the lock
  * @draining: a suspend waits for all requests: nothing is put off. Under the lock
  * @pg_init_running: paths that the hardware handler is at work on; under the lock
  * @pg_init_count: rounds of the group that is, or was last, made ready; under the lock
@@ -102,6 +102,8 @@ struct mpath_group {
  *	under the lock
  * @rearm_queueing: queueing ended with the map's time limit, and is on again with
  *	the next path; under the lock
+ * @handler_late: bio mode: a suspend does not wait for the hardware handler any
+ *	longer, nor do bios. Lockless readers
  * @waiting: bio mode: bios without a path; under the lock
  * @groups: in the order of the table; constant
  * @nr_groups: constant
@@ -134,6 +136,7 @@ struct mpath {
 	bool draining;
 	bool saved_queueing;
 	bool rearm_queueing;
+	bool handler_late;
 	unsigned int pg_init_running;
 	unsigned int pg_init_count;
 	wait_queue_head_t pg_init_wait;
@@ -187,7 +190,8 @@ static inline struct mpath_path *mpath_path_of(struct dm_ps_path *path)
 	return container_of(path, struct mpath_path, ps);
 }
 
-/* dm-mpath-rq.c */
+/* dm-mpath-rq.c; @mpath_wq is for short works that I/O may wait for */
+extern struct workqueue_struct *mpath_wq;
 extern const struct dm_rq_ops mpath_rq_ops;
 
 /* dm-mpath-table.c; process context, may sleep */
@@ -207,18 +211,19 @@ void mpath_bypass_group(struct mpath *m, struct mpath_group *group,
 void mpath_set_queueing(struct mpath *m, bool on);
 void mpath_wake(struct mpath *m);
 unsigned int mpath_group_number(struct mpath *m);
-void mpath_stop_works(struct mpath *m);
 void mpath_presuspend(struct dm_target *ti);
 void mpath_presuspend_undo(struct dm_target *ti);
 void mpath_postsuspend(struct dm_target *ti);
 void mpath_resume(struct dm_target *ti);
+void mpath_stop(struct mpath *m);
 
 /* dm-mpath-handler.c */
 int mpath_attach_handler(struct mpath *m, struct mpath_path *path);
 void mpath_begin_pg_init(struct mpath *m, struct mpath_group *group);
 void mpath_activate_path(struct mpath *m, struct mpath_path *path);
 void mpath_hurry_pg_init(struct mpath *m);
-void mpath_stop_pg_init(struct mpath *m);
+bool mpath_await_pg_init(struct mpath *m);
+void mpath_end_pg_init(struct mpath *m);
 int mpath_handler_init(void);
 void mpath_handler_exit(void);
 
@@ -228,8 +233,6 @@ int mpath_bio_map(struct dm_target *ti, struct bio *bio);
 int mpath_bio_end_io(struct dm_target *ti, struct bio *bio,
 		     blk_status_t *status);
 void mpath_bio_wake(struct mpath *m);
-int mpath_bio_module_init(void);
-void mpath_bio_module_exit(void);
 
 /* dm-mpath-status.c; process context, may sleep */
 void mpath_status(struct dm_target *ti, status_type_t type,
