@@ -52,8 +52,23 @@ both_targets() {
 }
 
 # expect SECONDS 'CONDITION' DESCRIPTION: one result in each run
-# shellcheck disable=SC2015 # neither fails
-expect() { wait_for "$1" "$2" && pass "$RUN: $3" || fail "$RUN: $3"; }
+expect() {
+	if wait_for "$1" "$2"; then
+		pass "$RUN: $3"
+	else
+		show_state
+		fail "$RUN: $3"
+	fi
+}
+
+# What there is instead.
+show_state() {
+	{
+		dmsetup status
+		timeout 10 multipathd show paths format "%d %t %T %o"
+		tail -n 15 "$WORK/multipathd.$RUN.log"
+	} 2>&1 | sed 's/^/#   /'
+}
 
 ### Paths
 
@@ -134,6 +149,13 @@ multipathd_stop() {
 
 # multipathd_log PATTERN: how many lines of this run's log match
 multipathd_log() { grep -c -e "$1" "$WORK/multipathd.$RUN.log"; }
+
+# It has seen what udev has told so far.
+# shellcheck disable=SC2016 # wait_for evaluates it
+multipathd_settle() {
+	udev_settle
+	wait_for 20 'multipathd show daemon | grep -q idle'
+}
 
 # map_paths MAP: a line per path, "sda active ready running", in the order of the groups
 map_paths() {
