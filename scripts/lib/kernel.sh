@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# kernel.sh - Debian's kernels, their headers and parts of their source, unpacked in the cache.
-# Sourced after common.sh. Nothing of a kernel is ever installed on the host.
+# kernel.sh - Debian's kernels, their headers and parts of their source, and programs for guests, unpacked
+# in the cache. Sourced after common.sh. Nothing of that is ever installed on the host.
 #   kernel_setup 6.12|6.1	sets KVER, KREL, KROOT (unpacked root), KDIR (build directory), VMLINUZ
 #   source_setup 6.12		sets KSRC (scripts/, selftests/kselftest/, Documentation/sphinx/)
+#   clients_setup		sets CLIENTS: $PACKAGES_CLIENTS and what they need and the host has not, as a root
 # Quick when cached. DM_RQ_REFRESH=1 looks for a newer kernel.
 
 kernel_setup() {
@@ -120,4 +121,47 @@ source_unpack() {
 	dpkg --fsys-tarfile "$2"/*.deb | tar -xO "./usr/src/linux-source-$1.tar.xz" |
 		tar -xJ -C "$KSRC" --strip-components=1 "linux-source-$1/scripts" \
 			"linux-source-$1/tools/testing/selftests/kselftest" "linux-source-$1/Documentation/sphinx"
+}
+
+clients_setup() {
+	CLIENTS=$CACHE/clients
+	clients_cached || with_lock clients clients_fetch
+	clients_cached || die "setting up $PACKAGES_CLIENTS failed"
+	export CLIENTS
+}
+
+clients_cached() { [ "$(cat "$CLIENTS.stamp" 2>/dev/null)" = "$CLIENTS" ]; }
+
+clients_fetch() {
+	local dir=$CACHE/download-clients deb package packages=()
+	! clients_cached || return 0
+	need_space "$CACHE" 200
+	for package in $PACKAGES_CLIENTS; do
+		apt_knows "$package" || { apt_update; break; }
+	done
+	# shellcheck disable=SC2086 # a list
+	mapfile -t packages < <(apt-get -s -q --no-install-recommends install $PACKAGES_CLIENTS |
+		sed -n 's/^Inst \([^ ]*\) .*/\1/p')
+	rm -rf "$CLIENTS"
+	mkdir -p "$CLIENTS/usr"
+	if [ ${#packages[@]} -gt 0 ]; then
+		fetch_debs "$dir" "${packages[@]}"
+		for deb in "$dir"/*.deb; do
+			dpkg -x "$deb" "$CLIENTS" || die "cannot unpack $deb: disk full?"
+		done
+		rm -rf "$dir"
+		merge_usr "$CLIENTS"
+	fi
+	printf '%s\n' "$CLIENTS" >"$CLIENTS.stamp"
+}
+
+# merge_usr ROOT: /lib is a link on the host, so what is in it must be in /usr/lib here
+merge_usr() {
+	local name
+	for name in bin sbin lib lib64; do
+		[ -d "$1/$name" ] || continue
+		mkdir -p "$1/usr/$name"
+		cp -a "$1/$name/." "$1/usr/$name/"
+		rm -rf "${1:?}/$name"
+	done
 }
