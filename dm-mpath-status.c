@@ -4,8 +4,6 @@
  * (messages).
  */
 
-#include <linux/kstrtox.h>
-
 #include "dm-mpath.h"
 #include "dm-rq-compat.h"
 
@@ -123,7 +121,7 @@ static struct mpath_group *find_group(struct mpath *m, const char *text)
 {
 	unsigned int number;
 
-	if (kstrtouint(text, 10, &number) || !number ||
+	if (dm_ps_number(text, &number) || !number ||
 	    number > m->nr_groups) {
 		DMWARN("%s: message: no group '%.32s', expected 1..%u",
 		       mpath_name(m), text, m->nr_groups);
@@ -153,15 +151,17 @@ static int path_message(struct mpath *m, const char *verb, const char *arg)
 		!strcasecmp(verb, "fail_path") ? mpath_fail_path :
 						 mpath_reinstate_path;
 	unsigned int i, j;
-	int r = -EINVAL;
 	dev_t dev;
+	int r;
 
-	if (dm_rq_devt_from_path(arg, &dev)) {
+	r = dm_rq_devt_from_path(arg, &dev);
+	if (r) {
 		DMWARN("%s: message: no device '%.64s'",
 		       mpath_name(m), arg);
-		return -ENODEV;
+		return r;
 	}
 
+	r = -EINVAL;
 	for (i = 0; i < m->nr_groups; i++) {
 		struct dm_ps *ps = &m->groups[i]->ps;
 
@@ -217,8 +217,8 @@ static const struct message *find_message(const char *verb)
  * @maxlen: not used
  *
  * Return: 0; -EBUSY while suspended; -EINVAL for a message, a number of words, a
- * group or a path that is unknown, -ENODEV for a device that does not exist: each
- * with a line in the log.
+ * group or a path that is unknown; for the name of a device that does not exist what
+ * the kernel says of it (-ENOENT, -ENOTBLK): each with a line in the log.
  */
 int mpath_message(struct dm_target *ti, unsigned int argc, char **argv,
 		  char *result, unsigned int maxlen)

@@ -13,7 +13,6 @@
  * order: nothing is printed that was not given.
  */
 
-#include <linux/kstrtox.h>
 #include <linux/slab.h>
 
 #include "dm-mpath.h"
@@ -83,7 +82,7 @@ static int next_number(struct words *w, const char *what, unsigned int min,
 	if (!word)
 		return bad_table(w, "%s: missing, expected %u..%u", what, min,
 				 max);
-	if (kstrtouint(word, 10, number) || *number < min || *number > max)
+	if (dm_ps_number(word, number) || *number < min || *number > max)
 		return bad_table(w, "%s: expected %u..%u, got '%.32s'", what,
 				 min, max, word);
 	return 0;

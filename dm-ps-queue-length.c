@@ -126,7 +126,7 @@ static int ql_add_path(struct dm_ps *ps, struct dm_ps_path *path,
 		*error = "queue-length takes at most the repeat count per path";
 		return -EINVAL;
 	}
-	if (argc && kstrtouint(argv[0], 10, &repeat_count)) {
+	if (argc && dm_ps_number(argv[0], &repeat_count)) {
 		*error = "the repeat count is not a number";
 		return -EINVAL;
 	}

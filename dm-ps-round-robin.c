@@ -124,7 +124,7 @@ static int rr_add_path(struct dm_ps *ps, struct dm_ps_path *path,
 		return -ENOMEM;
 	}
 	rp->repeat_count = 1;
-	if (argc && kstrtouint(argv[0], 10, &rp->repeat_count)) {
+	if (argc && dm_ps_number(argv[0], &rp->repeat_count)) {
 		*error = "the repeat count is not a number";
 		kfree(rp);
 		return -EINVAL;

@@ -47,7 +47,7 @@ static inline int dm_rq_devt_from_path(const char *path, dev_t *dev)
 	return dm_devt_from_path(path, dev);
 #else
 	*dev = dm_get_dev_t(path);
-	return *dev ? 0 : -ENODEV;
+	return *dev ? 0 : lookup_bdev(path, dev) ?: -ENODEV;
 #endif
 }
 

@@ -14,7 +14,9 @@
 #ifndef _LINUX_DM_PATH_SELECTOR_H
 #define _LINUX_DM_PATH_SELECTOR_H
 
+#include <linux/ctype.h>
 #include <linux/device-mapper.h>
+#include <linux/kstrtox.h>
 #include <linux/module.h>
 
 struct dm_ps;
@@ -119,6 +121,18 @@ struct dm_ps {
 static inline bool dm_ps_path_usable(const struct dm_ps_path *path)
 {
 	return READ_ONCE(path->usable);
+}
+
+/**
+ * dm_ps_number() - read an argument that is a number
+ * @word: digits, and nothing before them: kstrtouint() takes a sign as well
+ * @number: where to
+ *
+ * Return: 0; -EINVAL, -ERANGE.
+ */
+static inline int dm_ps_number(const char *word, unsigned int *number)
+{
+	return isdigit(*word) ? kstrtouint(word, 10, number) : -EINVAL;
 }
 
 int dm_ps_register(struct dm_ps_type *type);
