@@ -81,11 +81,14 @@ static int rr_create(struct dm_ps *ps, unsigned int argc, char **argv,
 	if (!group->turn)
 		goto free_group;
 
-	/* CPUs that start together should not all start with the first path. */
+	/*
+	 * CPUs that start together should not all start with the first path; the first
+	 * of them does. The turn is counted before it is used.
+	 */
 	for_each_possible_cpu(cpu) {
 		unsigned int *turn = per_cpu_ptr(group->turn, cpu);
 
-		*turn = cpu;
+		*turn = cpu - 1;
 	}
 	ps->ctx = group;
 	return 0;
