@@ -45,7 +45,7 @@ struct st_path {
 
 /*
  * Would a request of @nr_bytes end earlier on a path with @a_bytes in flight and
- * throughput @a than on one with @b_bytes and @b?
+ * throughput @a than on one with @b_bytes and @b? The faster path wins a tie.
  *
  * The division is turned into a product: bytes in flight are below 2^53 (2^21
  * requests of 4 GiB), a throughput below 2^7, so nothing overflows.
@@ -57,7 +57,9 @@ static bool st_earlier(u64 a_bytes, unsigned int a, u64 b_bytes, unsigned int b,
 		return a_bytes < b_bytes;
 	if (!a || !b)
 		return a > b;
-	return (a_bytes + nr_bytes) * b < (b_bytes + nr_bytes) * a;
+	a_bytes = (a_bytes + nr_bytes) * b;
+	b_bytes = (b_bytes + nr_bytes) * a;
+	return a_bytes == b_bytes ? a > b : a_bytes < b_bytes;
 }
 
 static struct dm_ps_path *st_select(struct dm_ps *ps, size_t nr_bytes)
