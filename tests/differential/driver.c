@@ -6,7 +6,7 @@
  *
  * The map is "m", over the paths of rqt (%0, %1 ..; tests/rqt.rst) or, in a sequence
  * of kind scsi, those of scsi_debug (%s1, %s2 ..) with the handlers of scsi_dh_rqt.
- * Steps and the lines printed after each are described in differential.rst.
+ * Steps and the lines printed after each are described in tests/differential.rst.
  *
  * device-mapper is called by its ioctls, without libdevmapper: what comes back is the
  * kernel's answer, with nothing retried, waited for or left out on the way.
@@ -966,7 +966,7 @@ static void keep_event(char *message, ssize_t size)
 	if (nr_events == MAX_EVENTS)
 		return;
 	/* What has piled up dm core sends last first; how much does is chance. */
-	for (i = nr_events; number && i > 0 && events[i - 1].number > number; i--)
+	for (i = nr_events; number && i && events[i - 1].number > number; i--)
 		events[i] = events[i - 1];
 	events[i].number = number;
 	events[i].text = strdup(text);
@@ -1017,11 +1017,13 @@ static long rqt_inflight(void)
 
 static bool is_scsi;
 
-/* Activations that the handler has not answered. */
+/* Activations that the handler has not answered: in its log, and before what is there. */
+static int handler_open_before;
+
 static int handler_open(void)
 {
 	char *at = is_scsi ? read_file(HANDLER "/log") : "", *line, *word;
-	int open = 0;
+	int open = handler_open_before;
 
 	while ((line = strsep(&at, "\n")) && at) {
 		word = strrchr(line, ' ');
@@ -1179,9 +1181,11 @@ static void print_records(void)
 
 static void print_handler(void)
 {
-	char *at = read_file(HANDLER "/log"), *line;
-	char *lines[256];
+	char *lines[256], *line, *at;
 	int nr = 0, i;
+
+	handler_open_before = handler_open();
+	at = read_file(HANDLER "/log");
 
 	while ((line = strsep(&at, "\n")) && at && nr < 256) {
 		char *disk = strchr(line, ' '), *rest;
@@ -1290,8 +1294,9 @@ static void print_events(void)
 {
 	int i;
 
+	/* Two kinds: when those of paths come, between the others, is chance. */
 	for (i = 0; i < nr_events; i++) {
-		print_line('u', events[i].text);
+		print_line(events[i].number ? 'e' : 'u', events[i].text);
 		free(events[i].text);
 	}
 	nr_events = 0;
@@ -1511,11 +1516,29 @@ static void abandon_map(void)
 	dm_simple(DM_DEV_REMOVE, 0);
 }
 
+/* All paths show the same store; sequences read what they have written. */
+static void zero_store(const char *disk)
+{
+	static char *zeroes;
+	char name[32];
+	int fd;
+
+	if (!zeroes && posix_memalign((void **)&zeroes, BLOCK, MAX_BLOCKS * BLOCK))
+		die("no memory");
+	memset(zeroes, 0, MAX_BLOCKS * BLOCK);
+	snprintf(name, sizeof(name), "/dev/%s", disk);
+	fd = open(name, O_WRONLY | O_DIRECT | O_CLOEXEC);
+	if (fd < 0 || pwrite(fd, zeroes, MAX_BLOCKS * BLOCK, 0) != MAX_BLOCKS * BLOCK)
+		die("cannot write to %s: %s", name, errno_name(errno));
+	close(fd);
+}
+
 static void begin_sequence(const char *name, bool scsi)
 {
-	int i, fd;
+	int i;
 
 	is_scsi = scsi;
+	handler_open_before = 0;
 	if (scsi && !nr_sd)
 		die("%s: no SCSI paths", name);
 	nr_ops = 0;
@@ -1528,19 +1551,10 @@ static void begin_sequence(const char *name, bool scsi)
 		snprintf(file, sizeof(file), "/sys/block/%s/device/dh_state", sd_paths[i].disk);
 		write_file(file, "detach");
 	}
+	zero_store(scsi ? sd_paths[0].disk : rqt_paths[0].disk);
 	if (scsi) {
 		write_file(HANDLER "/log", "\n");
 		print_sd(false);
-	} else {
-		static char *zeroes;
-
-		if (!zeroes && posix_memalign((void **)&zeroes, BLOCK, MAX_BLOCKS * BLOCK))
-			die("no memory");
-		memset(zeroes, 0, MAX_BLOCKS * BLOCK);
-		fd = open("/dev/rqt0", O_WRONLY | O_DIRECT | O_CLOEXEC);
-		if (fd < 0 || pwrite(fd, zeroes, MAX_BLOCKS * BLOCK, 0) != MAX_BLOCKS * BLOCK)
-			die("cannot write to rqt0: %s", errno_name(errno));
-		close(fd);
 	}
 	write_file(RQT "/record", "clear");
 	take_events(0);
