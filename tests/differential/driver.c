@@ -56,8 +56,12 @@
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
-/* Milliseconds. What still waits after QUIET_MS in which nothing has happened, waits. */
-#define QUIET_MS	80
+/*
+ * Milliseconds. What still waits after so many in which nothing has happened, waits. Longer
+ * while others may go on: the stock target lets some requests wait for 100 ms by itself.
+ */
+#define QUIET_MS	30
+#define QUIET_BUSY_MS	130
 #define HANG_MS		15000
 #define EVENT_MS	1000
 #define GROUP_EVENT_MS	200
@@ -1034,19 +1038,22 @@ static int handler_open(void)
 	return open;
 }
 
-/* Does everything that still waits have a reason to, as far as can be seen? */
-static bool may_wait(struct view *view)
+/*
+ * Does everything that still waits have a reason to, as far as can be seen? For how long
+ * is it then to be watched? 0: no.
+ */
+static long may_wait(struct view *view)
 {
 	bool no_io = (view->flags & DM_SUSPEND_FLAG) ||
 		     (strstr(view->table, "queue_if_no_path") && !view->usable);
 	int i;
 
 	if (rqt_inflight() || handler_open())
-		return true;
+		return QUIET_BUSY_MS;
 	for (i = 0; i < nr_ops; i++)
 		if (!ops[i].done && (ops[i].type == OP_DM || !no_io))
-			return false;
-	return true;
+			return 0;
+	return QUIET_MS;
 }
 
 static bool any_op_runs(void)
@@ -1064,20 +1071,22 @@ static void settle_ops(void)
 {
 	static struct view view, last;
 	long began = now_ms(), quiet = began;
-	int waiting = ops_wait(40), before = waiting;
+	int waiting = ops_wait(10), before = waiting;
+	long enough;
 
 	if (!waiting)
 		return;
 	look(&last);
 	while (waiting) {
-		waiting = ops_wait(10);
+		waiting = ops_wait(5);
 		look(&view);
+		enough = may_wait(&view);
 		if (waiting != before || any_op_runs() || memcmp(&view, &last, sizeof(view)) ||
-		    !may_wait(&view))
+		    !enough)
 			quiet = now_ms();
 		before = waiting;
 		last = view;
-		if (now_ms() - quiet > QUIET_MS)
+		if (enough && now_ms() - quiet > enough)
 			return;
 		if (now_ms() - began > HANG_MS)
 			return;
