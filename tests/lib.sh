@@ -13,7 +13,7 @@ set -u
 
 NAME=${0##*/}
 OUR_MODULES="dm-ps-service-time dm-ps-round-robin dm-ps-queue-length dm-ps-io-affinity dm-ps-historical-service-time
-	dm-mpath-rq dm-rq"
+	dm-mpath-rq dm-rq dm-io-timeout"
 WORK=$(mktemp -d "/run/dmrq/$NAME.XXXXXX")
 # shellcheck disable=SC2089,SC2090,SC2016 # evaluated at exit
 EXIT_COMMANDS='rm -rf "$WORK"'
@@ -130,7 +130,7 @@ load_modules() {
 	modprobe -a dm-mod scsi_mod || bail "cannot load what our modules need"
 	LOADED_MS=$(now_ms)
 	for module in dm-rq dm-mpath-rq dm-ps-round-robin dm-ps-service-time dm-ps-queue-length dm-ps-io-affinity \
-		dm-ps-historical-service-time; do
+		dm-ps-historical-service-time dm-io-timeout; do
 		if [ "$optional" = --if-built ] && [ ! -e "$MODDIR/$module.ko" ]; then
 			note "$module is not built"
 		elif ! module_loaded "$module"; then
@@ -150,7 +150,7 @@ our_allocations() {
 	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
 	cat /sys/kernel/debug/slab/kmalloc-*/alloc_traces |
 		awk -v oldest=$oldest '
-			/^ *[0-9]+ .*\[dm_(rq|mpath_rq|ps_[a-z_]+)\]/ {
+			/^ *[0-9]+ .*\[dm_(rq|mpath_rq|io_timeout|ps_[a-z_]+)\]/ {
 				age = $0
 				sub(/.* age=/, "", age)
 				if (age + 0 <= oldest) { print; found = 1 }
