@@ -13,6 +13,7 @@
 
 #include <linux/blkdev.h>
 #include <linux/highmem.h>
+#include <linux/jiffies.h>
 #include <linux/slab.h>
 
 #include "dm-iot.h"
@@ -386,6 +387,18 @@ static bool next_piece(struct iot_region *r, bool nowait, struct bio **next)
 	return true;
 }
 
+/* A silent device may have all that the client has put by, for ever. */
+static bool out_of_patience(struct iot_region *r)
+{
+	if (!r->short_since)
+		r->short_since = jiffies ?: 1;
+	if (time_before(jiffies, r->short_since +
+				 msecs_to_jiffies(DM_IOT_MEMORY_WAIT)))
+		return false;
+	cmpxchg(&r->error, 0, -ENOMEM);
+	return true;
+}
+
 /**
  * iot_send() - send what was not sent of a region
  * @r: the region, of which the caller is the sender; may be gone after this
@@ -401,9 +414,12 @@ void iot_send(struct iot_region *r, bool by_caller)
 
 	do {
 		if (unlikely(!next_piece(r, nowait, &bio))) {
+			if (out_of_patience(r))
+				break;
 			iot_wait_for_memory(r);
 			return;
 		}
+		r->short_since = 0;
 		if (unlikely(!bio))
 			break;
 		if (unlikely(r->handle->memory && !bio->bi_iter.bi_size)) {

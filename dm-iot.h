@@ -105,6 +105,8 @@ struct iot_cursor {
  * @holds: the sender and the bios; the region is finished when they are gone
  * @error: of the first bio that failed, or 0
  * @born: jiffies
+ * @short_since: jiffies since when there was no memory for the next piece, or 0; the
+ *	sender's
  * @work: the sender, or who sends again, in place of the caller
  * @list: in the client's active or zombies; under the client's lock, as all below
  * @wait: in the client's waiting
@@ -134,6 +136,7 @@ struct iot_region {
 	atomic_t holds;
 	int error;
 	unsigned long born;
+	unsigned long short_since;
 	struct work_struct work;
 
 	struct list_head list;

@@ -10,16 +10,29 @@ IOT=/sys/kernel/debug/dm-iot-test
 iot_start() {
 	local paths="${1:-2}" path=0 devices=''
 	[ $# = 0 ] || shift
-	LOADED_MS=$(now_ms)
 	modprobe dm-mod || bail "cannot load dm-mod"
 	rqt_start "paths=$paths" "$@"
+	LOADED_MS=$(now_ms)
 	insmod "$MODDIR/dm-io-timeout.ko" || bail "cannot load dm-io-timeout"
 	on_exit 'iot_stop || broken'
 	while [ $path -lt "$paths" ]; do
+		# What was sent is what arrives.
+		as_it_comes $path
 		devices="$devices${devices:+,}/dev/rqt$path"
 		path=$((path + 1))
 	done
 	insmod "$MODDIR/tests/dm-iot-test.ko" devices="$devices" || bail "cannot load dm-iot-test"
+}
+
+as_it_comes() {
+	echo none >"/sys/block/rqt$1/queue/scheduler"
+	echo 2 >"/sys/block/rqt$1/queue/nomerges"
+}
+
+# iot_client DEVICES MIN_IOS MAX_SIZE
+iot_client() {
+	iot client "$@" || bail "no client"
+	said >/dev/null
 }
 
 # Nothing is held any more, and nothing is left. (rqt's answers let a destroy go on.)
@@ -50,3 +63,14 @@ outcome() {
 
 # held N PATH: that path has swallowed so many requests by now
 held() { wait_for 5 "[ \"\$(grep -c ' held\$' $RQT/$2/record)\" = $1 ]"; }
+
+# stuck PATH: that path has swallowed all that its tags allow
+stuck() {
+	local before=0 now
+	wait_for 5 "grep -q ' held\$' $RQT/$1/record"
+	while now=$(grep -c ' held$' "$RQT/$1/record") && [ "$now" != $before ]; do
+		before=$now
+		sleep 0.3
+	done
+	note "$now requests fill path $1"
+}

@@ -54,7 +54,12 @@ struct dm_iot_handle;
 #define DM_IOT_MAX_SIZE		(BIO_MAX_VECS << PAGE_SHIFT)
 #define DM_IOT_MAX_TIMEOUT	(24 * 60 * 60 * 1000)
 
-/* ms that a call waits for a handle, if its timeout is not shorter */
+/*
+ * ms that a call waits for a handle, if its timeout is not shorter, and that a region
+ * waits for memory without getting on; it then ends with ERROR and -ENOMEM.  So a
+ * device that is silent and has all the client's reserve does not hold up the others
+ * for ever.
+ */
 #define DM_IOT_MEMORY_WAIT	30000
 
 /**
