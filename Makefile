@@ -59,7 +59,7 @@ bench:
 	scripts/bench
 
 # Needs graphviz.
-picture: Documentation/request-path.svg
+picture: Documentation/request-path.svg Documentation/region-life.svg
 
 %.svg: %.dot
 	dot -Tsvg $< -o $@

@@ -131,7 +131,7 @@ static void *memory_of(struct call *c)
 }
 
 /* "A4096 B512": what there is, from the offset on. */
-static void show(struct call *c)
+static void show_memory(struct call *c)
 {
 	const char *from = memory_of(c) + c->ctl.memory.offset;
 	const char *end = memory_of(c) + c->bytes, *at;
@@ -394,7 +394,7 @@ static int do_command(char *text)
 	} else if (!strcmp(verb, "fill") && text) {
 		memset(memory_of(c), *text, c->bytes);
 	} else if (!strcmp(verb, "show")) {
-		show(c);
+		show_memory(c);
 	} else {
 		return -EINVAL;
 	}

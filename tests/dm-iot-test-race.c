@@ -60,6 +60,7 @@ static void race_notify(const struct dm_iot_region_state *state, void *context)
 	memset(s->memory + i * SECTORS * SECTOR_SIZE, WATCHED,
 	       SECTORS * SECTOR_SIZE);
 	atomic_dec(&s->inside[i]);
+	/* Whoever sees nothing left sees all of the above. */
 	smp_mb__before_atomic();
 	atomic_dec(&s->left);
 }
@@ -68,6 +69,7 @@ static int cancel_thread(void *data)
 {
 	struct dm_iot_client *client = data;
 	struct dm_iot_handle *h;
+	unsigned int device;
 	struct slot *s;
 
 	while (!kthread_should_stop()) {
@@ -79,9 +81,10 @@ static int cancel_thread(void *data)
 			dm_iot_cancel_by_handle(client, h);
 			dm_iot_handle_put(h);
 		}
-		if (!(get_random_u32() % 16))
-			dm_iot_cancel_by_device(client,
-				test_bdev[get_random_u32() % test_bdevs]);
+		if (!(get_random_u32() % 16)) {
+			device = get_random_u32() % test_bdevs;
+			dm_iot_cancel_by_device(client, test_bdev[device]);
+		}
 		usleep_range(50, 400);
 	}
 	return 0;
