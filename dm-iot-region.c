@@ -347,8 +347,11 @@ static bool is_blocked(struct iot_region *r)
 
 	lockdep_assert_held(&client_of(r)->lock);
 
+	/* A flush has no place. */
+	if (!r->count)
+		return false;
 	list_for_each_entry(z, &client_of(r)->zombies, list) {
-		if (z->started && op_is_write(z->handle->opf) &&
+		if (z->started && z->count && op_is_write(z->handle->opf) &&
 		    z->bdev->bd_disk == r->bdev->bd_disk &&
 		    on_disk(z) < on_disk(r) + r->count &&
 		    on_disk(r) < on_disk(z) + z->count)

@@ -430,6 +430,7 @@ void iot_send(struct iot_region *r, bool by_caller)
 		}
 		atomic_inc(&r->holds);
 		submit_bio(bio);
+		cond_resched();
 	} while (r->sent < r->count);
 	iot_drop(r);
 }

@@ -12,6 +12,7 @@ iot_start() {
 	[ $# = 0 ] || shift
 	modprobe dm-mod || bail "cannot load dm-mod"
 	rqt_start "paths=$paths" "$@"
+	# shellcheck disable=SC2034 # lib.sh reads it
 	LOADED_MS=$(now_ms)
 	insmod "$MODDIR/dm-io-timeout.ko" || bail "cannot load dm-io-timeout"
 	on_exit 'iot_stop || broken'
@@ -68,7 +69,7 @@ held() { wait_for 5 "[ \"\$(grep -c ' held\$' $RQT/$2/record)\" = $1 ]"; }
 stuck() {
 	local before=0 now
 	wait_for 5 "grep -q ' held\$' $RQT/$1/record"
-	while now=$(grep -c ' held$' "$RQT/$1/record") && [ "$now" != $before ]; do
+	while now=$(grep -c ' held$' "$RQT/$1/record") && [ "$now" != "$before" ]; do
 		before=$now
 		sleep 0.3
 	done
