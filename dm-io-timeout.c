@@ -306,7 +306,8 @@ static void init_handle(struct dm_iot_handle *h,
 	atomic_set(&h->inner, num_regions + 1);
 	atomic_set(&h->left, num_regions);
 	h->error = 0;
-	init_completion(&h->done);
+	if (h->flags & DM_IOT_SYNC)
+		init_completion(&h->done);
 	h->num_regions = num_regions;
 
 	/* What is flushed is what was written: the block layer knows only this. */

@@ -430,8 +430,10 @@ void iot_send(struct iot_region *r, bool by_caller)
 		}
 		atomic_inc(&r->holds);
 		submit_bio(bio);
+		if (likely(r->sent == r->count))
+			break;
 		cond_resched();
-	} while (r->sent < r->count);
+	} while (true);
 	iot_drop(r);
 }
 
