@@ -250,8 +250,8 @@ void mpath_activate_path(struct mpath *m, struct mpath_path *path)
 	activate(m, path, false);
 }
 
-static void for_each_activation(struct mpath *m,
-				void (*fn)(struct delayed_work *activation))
+static void with_each_activation(struct mpath *m,
+				 void (*fn)(struct delayed_work *activation))
 {
 	unsigned int i, j;
 
@@ -279,7 +279,7 @@ static void begin_now(struct delayed_work *activation)
 void mpath_hurry_pg_init(struct mpath *m)
 {
 	spin_lock_irq(&m->lock);
-	for_each_activation(m, begin_now);
+	with_each_activation(m, begin_now);
 	spin_unlock_irq(&m->lock);
 }
 
@@ -328,7 +328,7 @@ void mpath_end_pg_init(struct mpath *m)
 	/* Whoever woke us has let go of the lock, and of @m, after this. */
 	spin_lock_irq(&m->lock);
 	spin_unlock_irq(&m->lock);
-	for_each_activation(m, end_activation);
+	with_each_activation(m, end_activation);
 }
 
 /* ---- attaching ---- */

@@ -315,9 +315,10 @@ static struct dm_ps_path *hst_select(struct dm_ps *ps, size_t nr_bytes)
 {
 	struct hst_group *group = ps->ctx;
 	struct hst_cpu *cpu = raw_cpu_ptr(group->cpus);
+	unsigned long tick = jiffies;
 	struct dm_ps_path *best;
 
-	if (unlikely(cpu->reviewed != jiffies || group->max_ratio > 1))
+	if (unlikely(cpu->reviewed != tick || group->max_ratio > 1))
 		return select_slow(ps, cpu);
 	best = select_fresh(ps, cpu);
 	return likely(best) ? best : select_slow(ps, cpu);
