@@ -78,6 +78,7 @@ SCSI_DEBUG=/sys/bus/pseudo/drivers/scsi_debug
 # shellcheck disable=SC2016 # wait_for evaluates it
 scsi_debug_start() {
 	modprobe -a sd_mod sg
+	! module_loaded scsi_dh_alua || bail "scsi_dh_alua is loaded: to it, disks of scsi_debug are in standby"
 	modprobe scsi_debug add_host=4 vpd_use_hostno=0 ndelay=50000 "$@" || bail "no scsi_debug"
 	on_exit 'modprobe -r scsi_debug'
 	wait_for 20 '[ "$(scsi_debug_disks | wc -l)" = 4 ]' || bail "no disks"
