@@ -260,20 +260,20 @@ select_best(struct dm_ps *ps, struct hst_cpu *cpu, unsigned int threshold)
 }
 
 /*
- * What nearly always applies: all averages are fresh, and the least time wins.  NULL:
- * it does not.
+ * What nearly always applies: nobody wants a probe, and the path with the least time
+ * is fresh, and so wins.  NULL: it does not.
  */
 static struct dm_ps_path *select_fresh(struct dm_ps *ps, struct hst_cpu *cpu)
 {
 	struct dm_ps_path *best = NULL;
-	unsigned int best_i = 0, left, i;
+	unsigned int best_i = 0, best_state = STALE, left, i;
 	u64 least = U64_MAX;
 
 	i = cpu->begin;
 	for (left = ps->nr_paths; left; left--, i++) {
 		struct dm_ps_path *path;
 		struct hst_path *hp;
-		unsigned int in_flight;
+		unsigned int in_flight, state;
 		u64 time;
 
 		if (i >= ps->nr_paths)
@@ -282,7 +282,8 @@ static struct dm_ps_path *select_fresh(struct dm_ps *ps, struct hst_cpu *cpu)
 		if (unlikely(!dm_ps_path_usable(path)))
 			continue;
 		hp = path->ctx;
-		if (unlikely(READ_ONCE(hp->state) != FRESH))
+		state = READ_ONCE(hp->state);
+		if (unlikely(state == WANTS_PROBE))
 			return NULL;
 
 		in_flight = atomic_read(&hp->in_flight);
@@ -290,9 +291,12 @@ static struct dm_ps_path *select_fresh(struct dm_ps *ps, struct hst_cpu *cpu)
 		if (time < least) {
 			best = path;
 			best_i = i;
+			best_state = state;
 			least = time;
 		}
 	}
+	if (unlikely(best_state != FRESH))
+		return NULL;
 	cpu->begin = best_i + 1;
 	return best;
 }
