@@ -194,6 +194,12 @@ dm_states() {
 # failed_paths MAP: how many paths have failed in the target's own words
 failed_paths() { dm_states "$1" | tr -cd F | wc -c; }
 
+# maps_flushed: `multipath -F` has left no map. One that udev has open, after an event, is in use for it.
+maps_flushed() {
+	udev_settle
+	timeout -k 5 30 multipath -F >/dev/null 2>&1 && [ "$(dmsetup ls)" = "No devices found" ]
+}
+
 ### What an administrator sees
 
 # record LABEL: of all maps, without what is a matter of time
