@@ -27,14 +27,14 @@
 #define DM_MSG_PREFIX "rq"
 
 /* Bits of dm_rq_io.flags, valid from one mapping to the next. */
-#define IO_ONE_BIO	BIT(0)	/* the clone's only bio is dm_rq_io.bio */
+#define IO_LENT		BIT(0)	/* the clone's only bio is the first of the request */
 #define IO_PART		BIT(1)	/* the clone covers only the first bio, or part of it */
 #define IO_NO_DATA	BIT(2)	/* a flush: no bio carries the status */
 #define IO_HELD		BIT(3)	/* what is left waits for end_io's decision */
 #define IO_FINAL	BIT(4)	/* ... which can only be to end it */
 #define IO_SHORT	BIT(5)	/* the device has said that it is too large */
 
-/* Clones of bios of requests with several; 64 is enough to start with. */
+/* Clones of bios that are not lent; 64 is enough to start with. */
 #define CLONE_BIOS	64
 
 static unsigned int nr_hw_queues = 2;
@@ -144,6 +144,59 @@ static void map_again(struct dm_rq_io *io)
 	leave_to_worker(io, NULL);
 }
 
+/* ---- lending a bio ---- */
+
+/*
+ * A request with one bio gives that to its clone, and takes it back when the clone
+ * has ended: there is nothing to allocate, nor to set up.  Its owner does not look
+ * at a bio that is under way.  What the lower queue changes in it is recorded and
+ * restored; and it does not end there, as one end more than the lower queue's is
+ * said to be outstanding.
+ *
+ * Not so with a bio that others are chained to: they may end, and write their error
+ * into it, at any time.
+ */
+static bool may_be_lent(struct bio *bio)
+{
+	return !bio_flagged(bio, BIO_CHAIN) && !bio->bi_status;
+}
+
+static void lend_bio(struct dm_rq_io *io, struct bio *bio,
+		     struct block_device *bdev)
+{
+	struct dm_rq_lent *lent = &io->lent;
+
+	lent->bdev = bio->bi_bdev;
+	lent->next = bio->bi_next;
+	lent->size = bio->bi_iter.bi_size;
+	lent->idx = bio->bi_iter.bi_idx;
+	lent->bvec_done = bio->bi_iter.bi_bvec_done;
+	lent->flags = bio->bi_flags;
+
+	bio->bi_bdev = bdev;
+	bio->bi_next = NULL;
+	bio_set_flag(bio, BIO_CHAIN);
+	atomic_set(&bio->__bi_remaining, 2);
+	io->flags |= IO_LENT;
+}
+
+/* Any context.  Result: what the lower queue says of it. */
+static blk_status_t take_back_bio(struct dm_rq_io *io)
+{
+	struct dm_rq_lent *lent = &io->lent;
+	struct bio *bio = io->rq->bio;
+
+	bio->bi_bdev = lent->bdev;
+	bio->bi_next = lent->next;
+	bio->bi_iter.bi_sector = blk_rq_pos(io->rq);
+	bio->bi_iter.bi_size = lent->size;
+	bio->bi_iter.bi_idx = lent->idx;
+	bio->bi_iter.bi_bvec_done = lent->bvec_done;
+	bio->bi_flags = lent->flags;
+	atomic_set(&bio->__bi_remaining, 1);
+	return bio->bi_status;
+}
+
 /* ---- the clone has ended ---- */
 
 /*
@@ -192,8 +245,8 @@ static void note_error(struct dm_rq_io *io, struct request_queue *q,
 }
 
 /*
- * End of one of several bios of a clone.  They end in the order of the list, so
- * io->src keeps step.  Context: lower driver's completion, hard irq possible.
+ * End of a bio that is a clone.  Several end in the order of the list, so io->src
+ * keeps step.  Context: lower driver's completion, hard irq possible.
  */
 static void end_clone_bio(struct bio *bio)
 {
@@ -207,8 +260,12 @@ static void end_clone_bio(struct bio *bio)
 	if (io->flags & IO_HELD)
 		return;
 
-	bytes = io->src->bi_iter.bi_size;
-	io->src = io->src->bi_next;
+	if (io->flags & IO_PART) {
+		bytes = io->bytes;
+	} else {
+		bytes = io->src->bi_iter.bi_size;
+		io->src = io->src->bi_next;
+	}
 	if (likely(!status))
 		io->done += bytes;
 	else
@@ -260,14 +317,14 @@ static void resolve(struct dm_rq_io *io, struct request *clone)
 static void end_clone_slow(struct dm_rq_io *io, struct request *clone,
 			   blk_status_t status)
 {
-	struct request *rq = io->rq;
+	struct bio *bio = io->rq->bio;
 	unsigned int bytes = 0;
 
-	if (io->flags & IO_ONE_BIO) {
+	if (io->flags & IO_LENT) {
 		/* The bio knows better: only a part of it may have failed. */
-		status = io->bio.bi_status;
-		bytes = io->flags & IO_PART ? io->bytes :
-					      rq->bio->bi_iter.bi_size;
+		status = bio->bi_status;
+		bio->bi_status = BLK_STS_OK;
+		bytes = io->flags & IO_PART ? io->bytes : bio->bi_iter.bi_size;
 		if (!status)
 			io->done = bytes;
 	} else if (!(io->flags & IO_NO_DATA)) {
@@ -290,8 +347,12 @@ static enum rq_end_io_ret end_clone(struct request *clone, blk_status_t status)
 {
 	struct dm_rq_io *io = clone->end_io_data;
 	struct dm_rq *drq = io->drq;
+	blk_status_t lent_status = BLK_STS_OK;
 
-	if (unlikely(status || io->status || io->bio.bi_status ||
+	if (likely(io->flags & IO_LENT))
+		lent_status = take_back_bio(io);
+
+	if (unlikely(status || io->status || lent_status ||
 		     (io->flags & (IO_PART | IO_HELD)))) {
 		end_clone_slow(io, clone, status);
 		return RQ_END_IO_NONE;
@@ -320,20 +381,39 @@ static bool clone_all_bios(struct dm_rq_io *io, struct request *clone)
 				  GFP_NOWAIT | __GFP_NOWARN, clone_bio_ctr, io);
 }
 
-/* The first bio of a request, in the memory that it has.  Needs no other. */
+/* A clone of the first bio of a request, from the bio_set.  NULL: no memory. */
+static struct bio *clone_bio(struct dm_rq_io *io, struct block_device *bdev)
+{
+	struct bio *bio = bio_alloc_clone(bdev, io->rq->bio,
+					  GFP_NOWAIT | __GFP_NOWARN,
+					  &clone_bios);
+
+	if (bio)
+		clone_bio_ctr(bio, io->rq->bio, io);
+	return bio;
+}
+
+/* The first bio of a request.  False: it has to be cloned, and there is no memory. */
 static bool clone_first_bio(struct dm_rq_io *io, struct request *clone,
 			    struct block_device *bdev)
 {
 	struct request *rq = io->rq;
+	struct bio *bio = rq->bio;
+	unsigned int bytes = bio->bi_iter.bi_size;
 
-	if (unlikely(bio_init_clone(bdev, &io->bio, rq->bio, GFP_NOWAIT)))
-		return false;
+	if (likely(may_be_lent(bio))) {
+		lend_bio(io, bio, bdev);
+	} else {
+		io->src = bio;
+		bio = clone_bio(io, bdev);
+		if (unlikely(!bio))
+			return false;
+	}
 
-	io->flags |= IO_ONE_BIO;
-	clone->bio = &io->bio;
-	clone->biotail = &io->bio;
+	clone->bio = bio;
+	clone->biotail = bio;
 	clone->__sector = blk_rq_pos(rq);
-	clone->__data_len = rq->bio->bi_iter.bi_size;
+	clone->__data_len = bytes;
 	dm_rq_copy_ioprio(clone, rq);
 	return true;
 }
@@ -358,7 +438,6 @@ static bool prep_clone(struct dm_rq_io *io, struct request *clone,
 	if (likely(bio && !bio->bi_next && !needs_general_clone(bio)))
 		return clone_first_bio(io, clone, bdev);
 
-	io->bio.bi_status = BLK_STS_OK;
 	if (!bio) {
 		io->flags |= IO_NO_DATA;
 		return true;
@@ -406,7 +485,7 @@ static bool clone_part(struct dm_rq_io *io, struct request *clone,
 	if (!clone_first_bio(io, clone, bdev))
 		return false;
 	if (clone->__data_len >> SECTOR_SHIFT > max) {
-		io->bio.bi_iter.bi_size = max << SECTOR_SHIFT;
+		clone->bio->bi_iter.bi_size = max << SECTOR_SHIFT;
 		clone->__data_len = max << SECTOR_SHIFT;
 	}
 	io->flags |= IO_PART;
@@ -452,8 +531,8 @@ static bool needs_parting(struct dm_rq_io *io, struct request_queue *q)
 /* Undo prep_clone() for a clone that no device has seen. */
 static void unprep_clone(struct dm_rq_io *io, struct request *clone)
 {
-	if (io->flags & IO_ONE_BIO)
-		bio_uninit(&io->bio);
+	if (io->flags & IO_LENT)
+		take_back_bio(io);
 	else
 		blk_rq_unprep_clone(clone);
 }

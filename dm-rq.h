@@ -39,20 +39,37 @@
 struct dm_rq;
 
 /**
+ * struct dm_rq_lent - what the bio of a request was before it was lent to a clone
+ * @bdev: bi_bdev
+ * @next: bi_next
+ * @size: bi_iter.bi_size; where the bio begins is where its request does
+ * @idx: bi_iter.bi_idx
+ * @bvec_done: bi_iter.bi_bvec_done
+ * @flags: bi_flags
+ */
+struct dm_rq_lent {
+	struct block_device *bdev;
+	struct bio *next;
+	unsigned int size;
+	unsigned int idx;
+	unsigned int bvec_done;
+	unsigned short flags;
+};
+
+/**
  * struct dm_rq_io - a request on its way through dm-rq
  * @drq: the map's core object
  * @rq: the request of the map's queue
- * @src: with several bios in the clone: the first bio of @rq whose clone has
- *	not ended
+ * @src: the first bio of @rq whose clone has not ended
  * @bytes: in place of @src: of the part that the clone covers, if it is one
+ * @bdev: in place of @src, beside @work: the device that was chosen already, or NULL
  * @done: bytes that ended well and that @rq has not been told of
  * @status: the error that is held, else the first that was passed up
  * @flags: private to dm-rq.c
  * @tries: how often end_io said DM_RQ_AGAIN since the block layer gave us @rq; stays
  *	at 255
- * @bio: the clone of a request with one bio needs no allocation
- * @work: takes @bio's place while the request waits for a worker
- * @bdev: beside @work: the device that was chosen already, or NULL
+ * @lent: of the bio of @rq that is lent to the clone
+ * @work: in place of @lent, while the request waits for a worker
  *
  * Lives behind the request, in the memory of the map's tag set, so every byte
  * here costs a few KiB per map.  The target's own data follow, see
@@ -65,17 +82,15 @@ struct dm_rq_io {
 	union {
 		struct bio *src;
 		unsigned int bytes;
+		struct block_device *bdev;
 	};
 	unsigned int done;
 	blk_status_t status;
 	u8 flags;
 	u8 tries;
 	union {
-		struct bio bio;
-		struct {
-			struct work_struct work;
-			struct block_device *bdev;
-		};
+		struct dm_rq_lent lent;
+		struct work_struct work;
 	};
 };
 
