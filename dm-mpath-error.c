@@ -181,7 +181,7 @@ static enum mpath_verdict judge_scsi(struct request *clone,
 
 	v = host == DID_OK ? sense_verdicts(cmd, flush) : host_verdicts(host);
 	if (v.first == MPATH_TRY_LATER)
-		enough = waited_enough(clone, io->rq);
+		enough = waited_enough(clone, dm_rq_request(io));
 	else
 		enough = io->tries >= TRIES;
 	return enough ? v.then : v.first;

@@ -34,7 +34,7 @@ static enum dm_rq_map mpath_prep_map(struct dm_rq *drq, struct dm_rq_io *io,
 {
 	struct mpath *m = container_of(drq, struct mpath, rq);
 	struct mpath_io *mio = dm_rq_io_data(io);
-	unsigned int nr_bytes = blk_rq_bytes(io->rq);
+	unsigned int nr_bytes = blk_rq_bytes(dm_rq_request(io));
 	struct mpath_path *path;
 
 	path = unlikely(stays(m, io)) ? mio->path : mpath_find_path(m, nr_bytes);

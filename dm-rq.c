@@ -60,7 +60,7 @@ static bool send(struct dm_rq_io *io, struct block_device *bdev, bool may_sleep)
 static void finish(struct dm_rq_io *io, blk_status_t status)
 {
 	struct mapped_device *md = io->drq->md;
-	struct request *rq = io->rq;
+	struct request *rq = dm_rq_request(io);
 
 	if (rq->end_io) {
 		blk_mq_end_request(rq, status);
@@ -85,10 +85,10 @@ static void park(struct dm_rq_io *io, int wakes)
 {
 	struct dm_rq *drq = io->drq;
 	struct mapped_device *md = drq->md;
-	struct request_queue *q = io->rq->q;
+	struct request_queue *q = dm_rq_request(io)->q;
 
 	rcu_read_lock();
-	blk_mq_requeue_request(io->rq, false);
+	blk_mq_requeue_request(dm_rq_request(io), false);
 	/* @io may be in use again from here on. */
 
 	/* Pairs with the barrier in dm_rq_wake(): one of us sees the other. */
@@ -107,9 +107,9 @@ static void park(struct dm_rq_io *io, int wakes)
 static void park_for_a_while(struct dm_rq_io *io)
 {
 	struct mapped_device *md = io->drq->md;
-	struct request_queue *q = io->rq->q;
+	struct request_queue *q = dm_rq_request(io)->q;
 
-	blk_mq_requeue_request(io->rq, false);
+	blk_mq_requeue_request(dm_rq_request(io), false);
 	if (!delayed_work_pending(&q->requeue_work))
 		blk_mq_delay_kick_requeue_list(q, DM_RQ_LATER_MS);
 	dm_put(md);
@@ -184,11 +184,11 @@ static void lend_bio(struct dm_rq_io *io, struct bio *bio,
 static blk_status_t take_back_bio(struct dm_rq_io *io)
 {
 	struct dm_rq_lent *lent = &io->lent;
-	struct bio *bio = io->rq->bio;
+	struct bio *bio = dm_rq_request(io)->bio;
 
 	bio->bi_bdev = lent->bdev;
 	bio->bi_next = lent->next;
-	bio->bi_iter.bi_sector = blk_rq_pos(io->rq);
+	bio->bi_iter.bi_sector = blk_rq_pos(dm_rq_request(io));
 	bio->bi_iter.bi_size = lent->size;
 	bio->bi_iter.bi_idx = lent->idx;
 	bio->bi_iter.bi_bvec_done = lent->bvec_done;
@@ -223,7 +223,7 @@ static void note_error(struct dm_rq_io *io, struct request_queue *q,
 		       blk_status_t status, unsigned int bytes)
 {
 	struct dm_rq *drq = io->drq;
-	struct request *rq = io->rq;
+	struct request *rq = dm_rq_request(io);
 	bool hold;
 
 	if (!io->status)
@@ -279,7 +279,7 @@ static void end_clone_bio(struct bio *bio)
 static void resolve(struct dm_rq_io *io, struct request *clone)
 {
 	struct dm_rq *drq = io->drq;
-	struct request *rq = io->rq;
+	struct request *rq = dm_rq_request(io);
 	enum dm_rq_end how;
 
 	how = drq->ops->end_io(drq, io, clone, io->status);
@@ -317,7 +317,7 @@ static void resolve(struct dm_rq_io *io, struct request *clone)
 static void end_clone_slow(struct dm_rq_io *io, struct request *clone,
 			   blk_status_t status)
 {
-	struct bio *bio = io->rq->bio;
+	struct bio *bio = dm_rq_request(io)->bio;
 	unsigned int bytes = 0;
 
 	if (io->flags & IO_LENT) {
@@ -360,7 +360,7 @@ static enum rq_end_io_ret end_clone(struct request *clone, blk_status_t status)
 
 	drq->ops->end_io(drq, io, clone, BLK_STS_OK);
 	blk_mq_free_request(clone);
-	blk_mq_complete_request(io->rq);
+	blk_mq_complete_request(dm_rq_request(io));
 	return RQ_END_IO_NONE;
 }
 
@@ -376,20 +376,20 @@ static int clone_bio_ctr(struct bio *bio, struct bio *src, void *data)
 /* All bios of a request, from the bio_set.  False: no memory. */
 static bool clone_all_bios(struct dm_rq_io *io, struct request *clone)
 {
-	io->src = io->rq->bio;
-	return !blk_rq_prep_clone(clone, io->rq, &clone_bios,
+	io->src = dm_rq_request(io)->bio;
+	return !blk_rq_prep_clone(clone, dm_rq_request(io), &clone_bios,
 				  GFP_NOWAIT | __GFP_NOWARN, clone_bio_ctr, io);
 }
 
 /* A clone of the first bio of a request, from the bio_set.  NULL: no memory. */
 static struct bio *clone_bio(struct dm_rq_io *io, struct block_device *bdev)
 {
-	struct bio *bio = bio_alloc_clone(bdev, io->rq->bio,
+	struct bio *bio = bio_alloc_clone(bdev, dm_rq_request(io)->bio,
 					  GFP_NOWAIT | __GFP_NOWARN,
 					  &clone_bios);
 
 	if (bio)
-		clone_bio_ctr(bio, io->rq->bio, io);
+		clone_bio_ctr(bio, dm_rq_request(io)->bio, io);
 	return bio;
 }
 
@@ -397,7 +397,7 @@ static struct bio *clone_bio(struct dm_rq_io *io, struct block_device *bdev)
 static bool clone_first_bio(struct dm_rq_io *io, struct request *clone,
 			    struct block_device *bdev)
 {
-	struct request *rq = io->rq;
+	struct request *rq = dm_rq_request(io);
 	struct bio *bio = rq->bio;
 	unsigned int bytes = bio->bi_iter.bi_size;
 
@@ -432,7 +432,7 @@ static bool needs_general_clone(struct bio *bio)
 static bool prep_clone(struct dm_rq_io *io, struct request *clone,
 		       struct block_device *bdev)
 {
-	struct request *rq = io->rq;
+	struct request *rq = dm_rq_request(io);
 	struct bio *bio = rq->bio;
 
 	if (likely(bio && !bio->bi_next && !needs_general_clone(bio)))
@@ -480,7 +480,7 @@ static unsigned int part_sectors(struct request_queue *q, struct request *rq)
 static bool clone_part(struct dm_rq_io *io, struct request *clone,
 		       struct block_device *bdev)
 {
-	unsigned int max = part_sectors(clone->q, io->rq);
+	unsigned int max = part_sectors(clone->q, dm_rq_request(io));
 
 	if (!clone_first_bio(io, clone, bdev))
 		return false;
@@ -524,8 +524,8 @@ static bool can_be_parted(struct request_queue *q, struct request *rq)
 
 static bool needs_parting(struct dm_rq_io *io, struct request_queue *q)
 {
-	return can_be_parted(q, io->rq) &&
-	       ((io->flags & IO_SHORT) || is_over_limits(q, io->rq));
+	return can_be_parted(q, dm_rq_request(io)) &&
+	       ((io->flags & IO_SHORT) || is_over_limits(q, dm_rq_request(io)));
 }
 
 /* Undo prep_clone() for a clone that no device has seen. */
@@ -571,7 +571,7 @@ static bool not_inserted(struct dm_rq_io *io, struct request *clone,
 {
 	struct request_queue *q = clone->q;
 	bool too_large = status == BLK_STS_IOERR && !(io->flags & IO_SHORT) &&
-			 is_over_limits(q, clone) && can_be_parted(q, io->rq);
+			 is_over_limits(q, clone) && can_be_parted(q, dm_rq_request(io));
 
 	unprep_clone(io, clone);
 	if (status == BLK_STS_RESOURCE || status == BLK_STS_DEV_RESOURCE) {
@@ -599,7 +599,7 @@ static bool send(struct dm_rq_io *io, struct block_device *bdev, bool may_sleep)
 {
 	struct request_queue *q = bdev_get_queue(bdev);
 	struct dm_rq *drq = io->drq;
-	struct request *rq = io->rq;
+	struct request *rq = dm_rq_request(io);
 	struct request *clone;
 	blk_status_t status;
 	bool ready;
@@ -677,7 +677,7 @@ static bool area_fits(struct dm_rq *drq, struct request *rq, void *io)
 
 	if (io && start + drq->ti->per_io_data_size <=
 	    rq->q->tag_set->cmd_size) {
-		WRITE_ONCE(drq->area_fits, true);
+		WRITE_ONCE(drq->io_offset, start);
 		return true;
 	}
 
@@ -706,11 +706,10 @@ int dm_rq_clone_and_map(struct dm_target *ti, struct request *rq,
 	struct dm_rq *drq = ti->private;
 	struct dm_rq_io *io = info->ptr;
 
-	if (unlikely(!READ_ONCE(drq->area_fits)) && !area_fits(drq, rq, io))
+	if (unlikely(!READ_ONCE(drq->io_offset)) && !area_fits(drq, rq, io))
 		return DM_MAPIO_KILL;
 
 	io->drq = drq;
-	io->rq = rq;
 	io->tries = 0;
 	return dispatch(io, false) ? DM_MAPIO_SUBMITTED : DM_MAPIO_REQUEUE;
 }
@@ -802,7 +801,7 @@ int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
 		ti->error = "the map is bio-based, and stays so until it is removed";
 		return -EINVAL;
 	}
-	drq->area_fits = false;
+	drq->io_offset = 0;
 	drq->check_limits = false;
 	atomic_set(&drq->wakes, 0);
 

@@ -59,26 +59,24 @@ struct dm_rq_lent {
 /**
  * struct dm_rq_io - a request on its way through dm-rq
  * @drq: the map's core object
- * @rq: the request of the map's queue
- * @src: the first bio of @rq whose clone has not ended
+ * @src: the first bio of the request whose clone has not ended
  * @bytes: in place of @src: of the part that the clone covers, if it is one
  * @bdev: in place of @src, beside @work: the device that was chosen already, or NULL
- * @done: bytes that ended well and that @rq has not been told of
+ * @done: bytes that ended well and that the request has not been told of
  * @status: the error that is held, else the first that was passed up
  * @flags: private to dm-rq.c
- * @tries: how often end_io said DM_RQ_AGAIN since the block layer gave us @rq; stays
+ * @tries: how often end_io said DM_RQ_AGAIN since the block layer gave us the request; stays
  *	at 255
- * @lent: of the bio of @rq that is lent to the clone
+ * @lent: of the bio of the request, while that is lent to the clone
  * @work: in place of @lent, while the request waits for a worker
  *
- * Lives behind the request, in the memory of the map's tag set, so every byte
- * here costs a few KiB per map.  The target's own data follow, see
- * dm_rq_io_data().  Owned by whoever owns @rq: after the request has ended,
- * was parked, or was given to a device, it may already be used again.
+ * Lives behind the request, see dm_rq_request(), in the memory of the map's tag set,
+ * so every byte here costs a few KiB per map, and the time to zero them.  The target's
+ * own data follow, see dm_rq_io_data().  Owned by whoever owns the request: after that
+ * has ended, was parked, or was given to a device, it may already be used again.
  */
 struct dm_rq_io {
 	struct dm_rq *drq;
-	struct request *rq;
 	union {
 		struct bio *src;
 		unsigned int bytes;
@@ -194,10 +192,11 @@ struct dm_rq_ops {
  * @ops: set by dm_rq_init()
  * @ti: the target; constant
  * @md: the map; constant, and alive while a request of it is
- * @area_fits: a request's memory was seen to be large enough. Set once, from false
- *	to true, without a lock: whoever looks twice finds the same
+ * @io_offset: where a request's memory has its struct dm_rq_io; 0: none was seen yet.
+ *	Set once, when it was seen to be large enough, without a lock: whoever looks
+ *	twice finds the same
  * @check_limits: a device has refused a request as too large, so they are measured
- *	before they are sent. Set once, as @area_fits
+ *	before they are sent. Set once, as @io_offset
  * @wakes: counts dm_rq_wake(); read before prep_map, compared after parking, so
  *	that a wake in between is not lost
  *
@@ -207,10 +206,19 @@ struct dm_rq {
 	const struct dm_rq_ops *ops;
 	struct dm_target *ti;
 	struct mapped_device *md;
-	bool area_fits;
+	unsigned int io_offset;
 	bool check_limits;
 	atomic_t wakes;
 };
+
+/**
+ * dm_rq_request() - the request of the map's queue
+ * @io: behind it
+ */
+static inline struct request *dm_rq_request(const struct dm_rq_io *io)
+{
+	return blk_mq_rq_from_pdu((void *)io - io->drq->io_offset);
+}
 
 /**
  * dm_rq_io_data() - the target's own data of a request
