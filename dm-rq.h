@@ -23,6 +23,8 @@
  *  - A request ends exactly once, with its true status.
  *  - Completed bios stay completed: only the rest of a request is mapped again.
  *  - While a clone is with a device, its request is not given to another one.
+ *  - Nor does anybody look at the bios of the request then: the only one may be lent
+ *    to the clone.
  *  - Every map is followed by exactly one end_io.
  *  - No path from queue_rq to the lower queue, and none back, takes a lock of
  *    dm-rq's, or allocates without an answer to failure.
