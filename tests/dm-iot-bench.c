@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What an I/O of 4 KiB costs through dm-io-timeout and through dm_io(), in one guest
+ * whose clock counts instructions (scripts/bench iot).
+ *
+ * Reading /sys/kernel/debug/dm-iot-bench measures, and gives lines of CONFIGURATION,
+ * FIGURE and VALUE, separated by tabs.  Without "outstanding": one I/O at a time, of a
+ * device that completes inline, reads and writes, async and sync.  With it: so many
+ * reads at a time (writes would be throttled), of a device that completes by a timer
+ * interrupt, no earlier than all of them are sent.  Waiting costs nothing: a loop
+ * counts how long it was.
+ */
+
+#include <linux/blkdev.h>
+#include <linux/debugfs.h>
+#include <linux/dm-io.h>
+#include <linux/dm-io-timeout.h>
+#include <linux/highmem.h>
+#include <linux/ioprio.h>
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/timer.h>
+
+#define WARM_UP		200
+#define IOS		1000
+#define CALIBRATE_MS	100
+/* It is never reached. */
+#define TIMEOUT_MS	10000
+
+static char *device;
+module_param(device, charp, 0444);
+MODULE_PARM_DESC(device, "Name of the block device");
+
+static unsigned int outstanding;
+module_param(outstanding, uint, 0444);
+MODULE_PARM_DESC(outstanding, "I/Os at a time; 0 for one at a time, inline");
+
+static struct block_device *bdev;
+static struct dm_io_client *stock_client;
+static struct dm_iot_client *client;
+static void *memory;
+
+/* Left of those that are outstanding; who waits for one has a completion. */
+static atomic_t left;
+static DECLARE_COMPLETION(done);
+static atomic_t errors;
+static unsigned long timed;	/* I/Os with a timeout */
+
+static const struct way {
+	const char *name;
+	bool stock;
+	unsigned int timeout;
+	unsigned int flags;
+} ways[] = {
+	{ "stock dm_io", .stock = true },
+	{ "ours, not cancellable", .flags = DM_IOT_NO_CANCEL },
+	{ "ours, not cancellable, timeout", .flags = DM_IOT_NO_CANCEL,
+	  .timeout = TIMEOUT_MS },
+	{ "ours, copied" },
+	{ "ours, copied, timeout", .timeout = TIMEOUT_MS },
+};
+
+/* ---- an I/O, the same one by either ---- */
+
+static void ended(bool bad)
+{
+	if (bad)
+		atomic_inc(&errors);
+	if (atomic_dec_and_test(&left))
+		complete(&done);
+}
+
+static void stock_notify(unsigned long error, void *context)
+{
+	ended(error);
+}
+
+static int stock_io(blk_opf_t opf, bool sync)
+{
+	struct dm_io_region where = { .bdev = bdev, .count = PAGE_SECTORS };
+	struct dm_io_request req = {
+		.bi_opf = opf,
+		.mem.type = DM_IO_KMEM,
+		.mem.ptr.addr = memory,
+		.notify.fn = sync ? NULL : stock_notify,
+		.client = stock_client,
+	};
+
+	return dm_io(&req, 1, &where, NULL, IOPRIO_DEFAULT);
+}
+
+static void our_notify(const struct dm_iot_region_state *state, void *context)
+{
+	ended(state->state != DM_IOT_OK);
+}
+
+static void our_sync_notify(const struct dm_iot_region_state *state, void *context)
+{
+	if (state->state != DM_IOT_OK)
+		atomic_inc(&errors);
+}
+
+/* Without notify, what times out is cancelled. */
+static dm_iot_notify_fn our_notify_of(const struct way *way, bool sync)
+{
+	if (!sync)
+		return our_notify;
+	return way->timeout && (way->flags & DM_IOT_NO_CANCEL) ?
+		our_sync_notify : NULL;
+}
+
+static int our_io(const struct way *way, blk_opf_t opf, bool sync)
+{
+	struct dm_iot_region where = { .bdev = bdev, .count = PAGE_SECTORS };
+	struct dm_iot_control ctl = {
+		.client = client,
+		.memory = { .type = DM_IOT_KMEM, .addr = memory },
+		.opf = opf,
+		.notify = our_notify_of(way, sync),
+		.timeout = way->timeout,
+		.flags = way->flags | (sync ? DM_IOT_SYNC : 0),
+	};
+
+	return dm_iot_io(&ctl, 1, &where, NULL);
+}
+
+/* dm_io() makes its synchronous ones REQ_SYNC. */
+static void submit(const struct way *way, blk_opf_t opf, bool sync)
+{
+	int r;
+
+	if (way->stock)
+		r = stock_io(opf, sync);
+	else
+		r = our_io(way, sync ? opf | REQ_SYNC : opf, sync);
+	if (r)
+		atomic_inc(&errors);
+	if (way->timeout)
+		timed++;
+}
+
+/* ---- one at a time ---- */
+
+static void one(const struct way *way, blk_opf_t opf, bool sync)
+{
+	if (sync) {
+		submit(way, opf, true);
+		return;
+	}
+	atomic_set(&left, 1);
+	reinit_completion(&done);
+	submit(way, opf, false);
+	wait_for_completion_io(&done);
+}
+
+static u64 cost_of_one(const struct way *way, blk_opf_t opf, bool sync)
+{
+	unsigned int i;
+	u64 begun;
+
+	for (i = 0; i < WARM_UP; i++)
+		one(way, opf, sync);
+	begun = ktime_get_ns();
+	for (i = 0; i < IOS; i++)
+		one(way, opf, sync);
+	return (ktime_get_ns() - begun) / IOS;
+}
+
+/* What a copied I/O must do more: a page from the system, 4 KiB, and the page back. */
+static int copy_once(void)
+{
+	struct page *page = alloc_page(GFP_NOWAIT | __GFP_NOWARN);
+	void *own;
+
+	if (!page)
+		return -ENOMEM;
+	own = kmap_local_page(page);
+	memcpy(own, memory, PAGE_SIZE);
+	kunmap_local(own);
+	__free_page(page);
+	return 0;
+}
+
+static u64 cost_of_copy(void)
+{
+	unsigned int i;
+	u64 begun = ktime_get_ns();
+
+	for (i = 0; i < IOS; i++)
+		if (copy_once())
+			atomic_inc(&errors);
+	return (ktime_get_ns() - begun) / IOS;
+}
+
+static void show_one(struct seq_file *m)
+{
+	const struct way *way;
+
+	for (way = ways; way < ways + ARRAY_SIZE(ways); way++) {
+		seq_printf(m, "%s\tasync write\t%llu\n", way->name,
+			   cost_of_one(way, REQ_OP_WRITE, false));
+		seq_printf(m, "%s\tasync read\t%llu\n", way->name,
+			   cost_of_one(way, REQ_OP_READ, false));
+		seq_printf(m, "%s\tsync write\t%llu\n", way->name,
+			   cost_of_one(way, REQ_OP_WRITE, true));
+		seq_printf(m, "%s\tsync read\t%llu\n", way->name,
+			   cost_of_one(way, REQ_OP_READ, true));
+	}
+	seq_printf(m, "the copy itself\tasync write\t%llu\n", cost_of_copy());
+	seq_printf(m, "-\tI/Os with a timeout\t%lu\n", timed);
+}
+
+/* ---- many at a time ---- */
+
+/* Turns until nothing is left. */
+static noinline u64 wait_in_turns(void)
+{
+	u64 turns = 0;
+
+	while (atomic_read(&left))
+		turns++;
+	return turns;
+}
+
+static void calibrated(struct timer_list *timer)
+{
+	atomic_set(&left, 0);
+}
+
+/* 1/1024 ns that a turn takes, with what ticks there are. */
+static u64 cost_of_turn(void)
+{
+	struct timer_list timer;
+	u64 begun, turns;
+
+	timer_setup_on_stack(&timer, calibrated, 0);
+	atomic_set(&left, 1);
+	begun = ktime_get_ns();
+	mod_timer(&timer, jiffies + msecs_to_jiffies(CALIBRATE_MS));
+	turns = wait_in_turns();
+	begun = ktime_get_ns() - begun;
+	timer_delete_sync(&timer);
+	destroy_timer_on_stack(&timer);
+	return (begun << 10) / turns;
+}
+
+static u64 cost_of_many(const struct way *way, unsigned int rounds, u64 turn)
+{
+	u64 begun, turns = 0;
+	unsigned int i, n;
+
+	begun = ktime_get_ns();
+	for (i = 0; i < rounds; i++) {
+		atomic_set(&left, outstanding);
+		for (n = 0; n < outstanding; n++)
+			submit(way, REQ_OP_READ, false);
+		if (atomic_read(&left) != outstanding)
+			atomic_inc(&errors);
+		turns += wait_in_turns();
+	}
+	begun = ktime_get_ns() - begun;
+	return (begun - ((turns * turn) >> 10)) / (rounds * outstanding);
+}
+
+static void show_many(struct seq_file *m)
+{
+	u64 turn = cost_of_turn();
+	const struct way *way;
+
+	for (way = ways; way < ways + ARRAY_SIZE(ways); way++) {
+		cost_of_many(way, DIV_ROUND_UP(WARM_UP, outstanding), turn);
+		seq_printf(m, "%s\t%u outstanding\t%llu\n", way->name, outstanding,
+			   cost_of_many(way, DIV_ROUND_UP(2 * IOS, outstanding),
+					turn));
+	}
+}
+
+/* ---- files ---- */
+
+static int bench_show(struct seq_file *m, void *unused)
+{
+	atomic_set(&errors, 0);
+	timed = 0;
+	if (outstanding)
+		show_many(m);
+	else
+		show_one(m);
+	return atomic_read(&errors) ? -EIO : 0;
+}
+DEFINE_SHOW_ATTRIBUTE(bench);
+
+#ifdef IOT_HAVE_BDEV_FILE
+static struct file *file;
+#endif
+
+static int open_device(void)
+{
+#ifdef IOT_HAVE_BDEV_FILE
+	file = bdev_file_open_by_path(device, BLK_OPEN_READ | BLK_OPEN_WRITE,
+				      NULL, NULL);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	bdev = file_bdev(file);
+	return 0;
+#else
+	bdev = blkdev_get_by_path(device, FMODE_READ | FMODE_WRITE, NULL);
+	return PTR_ERR_OR_ZERO(bdev);
+#endif
+}
+
+static void close_device(void)
+{
+#ifdef IOT_HAVE_BDEV_FILE
+	fput(file);
+#else
+	blkdev_put(bdev, FMODE_READ | FMODE_WRITE);
+#endif
+}
+
+static struct dentry *dentry;
+
+static int __init bench_init(void)
+{
+	int r;
+
+	if (!device)
+		return -EINVAL;
+	memory = (void *)get_zeroed_page(GFP_KERNEL);
+	if (!memory)
+		return -ENOMEM;
+	r = open_device();
+	if (r)
+		goto bad_device;
+	stock_client = dm_io_client_create();
+	if (IS_ERR(stock_client)) {
+		r = PTR_ERR(stock_client);
+		goto bad_stock;
+	}
+	client = dm_iot_client_create(1, 16, PAGE_SIZE);
+	if (IS_ERR(client)) {
+		r = PTR_ERR(client);
+		goto bad_client;
+	}
+	dentry = debugfs_create_file("dm-iot-bench", 0400, NULL, NULL,
+				     &bench_fops);
+	return 0;
+
+bad_client:
+	dm_io_client_destroy(stock_client);
+bad_stock:
+	close_device();
+bad_device:
+	free_page((unsigned long)memory);
+	return r;
+}
+
+static void __exit bench_exit(void)
+{
+	debugfs_remove(dentry);
+	dm_iot_client_destroy(client);
+	dm_io_client_destroy(stock_client);
+	close_device();
+	free_page((unsigned long)memory);
+}
+
+module_init(bench_init);
+module_exit(bench_exit);
+
+MODULE_DESCRIPTION("Measures dm-io-timeout beside dm_io()");
+MODULE_LICENSE("GPL");
