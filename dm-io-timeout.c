@@ -183,6 +183,48 @@ EXPORT_SYMBOL_GPL(dm_iot_client_destroy);
 
 /* ---- handles ---- */
 
+/* Handles with one region, constructed: the usual ones. */
+static struct kmem_cache *single_cache;
+
+/* What is again as it was when all is over. init_region() sets the rest. */
+static void construct_regions(struct dm_iot_handle *h, unsigned int num_regions)
+{
+	struct iot_region *r;
+
+	for (r = h->region; r < h->region + num_regions; r++) {
+		memset(&r->cursor, 0, sizeof(r->cursor));
+		INIT_LIST_HEAD(&r->wait);
+		INIT_LIST_HEAD(&r->notice);
+		bio_list_init(&r->again);
+	}
+}
+
+static void construct_single(void *handle)
+{
+	construct_regions(handle, 1);
+}
+
+/* From the system; what init_handle() writes is not there yet. */
+static struct dm_iot_handle *new_handle(unsigned int num_regions)
+{
+	struct dm_iot_handle *h;
+
+	if (likely(num_regions == 1))
+		return kmem_cache_alloc(single_cache, IOT_GFP);
+	h = kmalloc(struct_size(h, region, num_regions), IOT_GFP);
+	if (h)
+		construct_regions(h, num_regions);
+	return h;
+}
+
+static void free_new_handle(struct dm_iot_handle *h)
+{
+	if (likely(h->num_regions == 1))
+		kmem_cache_free(single_cache, h);
+	else
+		kfree(h);
+}
+
 /**
  * dm_iot_handle_get() - keep a handle
  * @handle: which is held by somebody, or is just being reported
@@ -217,7 +259,7 @@ void dm_iot_handle_put(struct dm_iot_handle *handle)
 		mempool_free(handle, &client->handles);
 		wake_up(&client->wait);
 	} else {
-		kfree(handle);
+		free_new_handle(handle);
 	}
 	client_put(client);
 }
@@ -239,16 +281,18 @@ void iot_inner_put(struct dm_iot_handle *h)
 	dm_iot_handle_put(h);
 }
 
-static struct dm_iot_handle *reserved_handle(struct dm_iot_client *client)
+static struct dm_iot_handle *reserved_handle(struct dm_iot_client *client,
+					     unsigned int num_regions)
 {
 	struct dm_iot_handle *h = mempool_alloc(&client->handles, IOT_GFP);
 
-	if (h)
+	if (h) {
+		construct_regions(h, num_regions);
 		h->reserved = true;
+	}
 	return h;
 }
 
-/* Not zeroed, but for what says where it is from. */
 static struct dm_iot_handle *alloc_handle(struct dm_iot_client *client,
 					  const struct dm_iot_control *ctl,
 					  unsigned int num_regions)
@@ -256,17 +300,18 @@ static struct dm_iot_handle *alloc_handle(struct dm_iot_client *client,
 	unsigned int ms = DM_IOT_MEMORY_WAIT;
 	struct dm_iot_handle *h;
 
-	h = kmalloc(struct_size(h, region, num_regions), IOT_GFP);
+	h = new_handle(num_regions);
 	if (likely(h)) {
 		h->reserved = false;
 		return h;
 	}
 	if (ctl->flags & DM_IOT_NO_WAIT)
-		return reserved_handle(client) ?: ERR_PTR(-EAGAIN);
+		return reserved_handle(client, num_regions) ?: ERR_PTR(-EAGAIN);
 
 	if (ctl->timeout)
 		ms = min(ms, ctl->timeout);
-	wait_event_timeout(client->wait, (h = reserved_handle(client)),
+	wait_event_timeout(client->wait,
+			   (h = reserved_handle(client, num_regions)),
 			   msecs_to_jiffies(ms));
 	return h ?: ERR_PTR(-ENOMEM);
 }
@@ -274,16 +319,25 @@ static struct dm_iot_handle *alloc_handle(struct dm_iot_client *client,
 static void init_region(struct iot_region *r, struct dm_iot_handle *h,
 			const struct dm_iot_region *where)
 {
-	memset(r, 0, sizeof(*r));
 	r->handle = h;
 	r->bdev = where->bdev;
 	r->sector = where->sector;
 	r->count = where->count;
+	r->sent = 0;
 	atomic_set(&r->holds, 1);
+	r->error = 0;
 	r->born = jiffies;
+	r->short_since = 0;
+	atomic_set(&r->pins, 0);
 	INIT_WORK(&r->work, iot_work);
-	INIT_LIST_HEAD(&r->wait);
-	INIT_LIST_HEAD(&r->notice);
+	r->notes = 0;
+	r->is_timed = false;
+	r->started = false;
+	r->to_send = false;
+	r->by_caller = false;
+	r->ended = false;
+	r->timed_out = false;
+	r->busy = false;
 }
 
 static void init_handle(struct dm_iot_handle *h,
@@ -614,6 +668,25 @@ int dm_iot_cancel_by_device(struct dm_iot_client *client,
 	return ret;
 }
 EXPORT_SYMBOL_GPL(dm_iot_cancel_by_device);
+
+/* ---- module ---- */
+
+static int __init iot_init(void)
+{
+	single_cache = kmem_cache_create("dm_iot_handle",
+					 struct_size_t(struct dm_iot_handle,
+						       region, 1),
+					 0, 0, construct_single);
+	return single_cache ? 0 : -ENOMEM;
+}
+
+static void __exit iot_exit(void)
+{
+	kmem_cache_destroy(single_cache);
+}
+
+module_init(iot_init);
+module_exit(iot_exit);
 
 MODULE_DESCRIPTION("Device-mapper: block I/O with timeout, state and cancel per region");
 MODULE_LICENSE("GPL");

@@ -131,16 +131,24 @@ out:
 
 /* ---- the end, for the caller ---- */
 
+static void erase_timed(struct iot_region *r)
+{
+	struct dm_iot_client *client = client_of(r);
+
+	if (client->timed_last == &r->timed)
+		client->timed_last = rb_prev(&r->timed);
+	rb_erase_cached(&r->timed, &client->timed);
+	r->is_timed = false;
+}
+
 static void end_region(struct iot_region *r, enum dm_iot_state state)
 {
 	struct dm_iot_client *client = client_of(r);
 
 	lockdep_assert_held(&client->lock);
 
-	if (r->is_timed) {
-		rb_erase_cached(&r->timed, &client->timed);
-		r->is_timed = false;
-	}
+	if (r->is_timed)
+		erase_timed(r);
 	r->state = state;
 	WRITE_ONCE(r->ended, true);
 }
@@ -169,15 +177,13 @@ void iot_cancel(struct iot_region *r)
 {
 	lockdep_assert_held(&client_of(r)->lock);
 
-	if (r->pins)
-		r->doomed = true;
-	else
+	if (!(atomic_fetch_or(PINS_DOOMED, &r->pins) & ~PINS_DOOMED))
 		end_cancelled(r);
 }
 
 /**
  * iot_pin() - keep a region from ending, to copy from or to the caller's memory
- * @r: the region
+ * @r: the region; the caller has one of its holds
  *
  * Context: any. Until iot_unpin() as short as copying is.
  *
@@ -185,16 +191,10 @@ void iot_cancel(struct iot_region *r)
  */
 bool iot_pin(struct iot_region *r)
 {
-	struct dm_iot_client *client = client_of(r);
-	unsigned long irq;
-	bool pinned;
-
-	spin_lock_irqsave(&client->lock, irq);
-	pinned = !r->ended && !r->doomed;
-	if (pinned)
-		r->pins++;
-	spin_unlock_irqrestore(&client->lock, irq);
-	return pinned;
+	if (likely(!(atomic_inc_return(&r->pins) & PINS_DOOMED)))
+		return true;
+	iot_unpin(r);
+	return false;
 }
 
 /**
@@ -207,16 +207,16 @@ void iot_unpin(struct iot_region *r)
 {
 	struct dm_iot_client *client = client_of(r);
 	unsigned long irq;
-	bool end;
 
+	if (likely(atomic_dec_return(&r->pins) != PINS_DOOMED))
+		return;
+
+	/* Nobody pins it any more, but whoever tried in vain comes here too. */
 	spin_lock_irqsave(&client->lock, irq);
-	end = !--r->pins && r->doomed;
-	if (end)
+	if (!r->ended)
 		end_cancelled(r);
 	spin_unlock_irqrestore(&client->lock, irq);
-
-	if (unlikely(end))
-		iot_deliver(client);
+	iot_deliver(client);
 }
 
 /* ---- finished: sender and bios are gone ---- */
@@ -278,6 +278,22 @@ static void wake_timer(struct dm_iot_client *client, unsigned long deadline)
 		mod_timer(&client->timer, deadline);
 }
 
+/* True: nothing is due earlier.  What has just come is mostly due last. */
+static bool insert_timed(struct iot_region *r)
+{
+	struct dm_iot_client *client = client_of(r);
+	struct rb_node *last = client->timed_last;
+
+	if (unlikely(last && due_before(&r->timed, last)))
+		return rb_add_cached(&r->timed, &client->timed, due_before);
+
+	rb_link_node(&r->timed, last, last ? &last->rb_right :
+		     &client->timed.rb_root.rb_node);
+	rb_insert_color_cached(&r->timed, &client->timed, !last);
+	client->timed_last = &r->timed;
+	return !last;
+}
+
 /*
  * The timer is not touched when a region ends in time.  It then goes off for
  * nothing, once for all that ended until then.
@@ -290,7 +306,7 @@ static void add_timed(struct iot_region *r)
 
 	r->deadline = r->born + r->handle->timeout;
 	r->is_timed = true;
-	if (rb_add_cached(&r->timed, &client->timed, due_before))
+	if (insert_timed(r))
 		wake_timer(client, r->deadline);
 }
 
@@ -315,10 +331,9 @@ void iot_timer(struct timer_list *timer)
 			wake_timer(client, r->deadline);
 			break;
 		}
-		rb_erase_cached(&r->timed, &client->timed);
-		r->is_timed = false;
+		erase_timed(r);
 		/* Somebody else's cancel is about to end it. */
-		if (r->doomed)
+		if (atomic_read(&r->pins) & PINS_DOOMED)
 			continue;
 		r->timed_out = true;
 		add_note(r, NOTE_TIMEOUT);

@@ -21,22 +21,6 @@
 /* Pieces without data: so large, and no larger, that bi_size holds them. */
 #define NO_DATA_SECTORS	((sector_t)SZ_1G >> SECTOR_SHIFT)
 
-/**
- * struct iot_bio - a piece of a region
- * @region: has a hold for it
- * @bounce: whose pages it has, or NULL: its own
- * @cursor: where its data are in the caller's memory
- * @iter: as it was sent
- * @bio: the last, as the bio_set wants it
- */
-struct iot_bio {
-	struct iot_region *region;
-	struct iot_bounce *bounce;
-	struct iot_cursor cursor;
-	struct bvec_iter iter;
-	struct bio bio;
-};
-
 static struct iot_bio *iot_bio_of(struct bio *bio)
 {
 	return container_of(bio, struct iot_bio, bio);
@@ -112,6 +96,15 @@ static unsigned int piece_of_page(struct iot_cursor *c, unsigned int want,
 	return min_t(unsigned int, want, PAGE_SIZE - *offset);
 }
 
+/* Mostly it is a page, and for that there are better instructions. */
+static void copy_part(void *to, const void *from, unsigned int len)
+{
+	if (likely(len == PAGE_SIZE))
+		copy_page(to, (void *)from);
+	else
+		memcpy(to, from, len);
+}
+
 /*
  * Copy @len bytes between the caller's memory at @c, which moves on, and the page at
  * @own.  vmalloc's memory by its address: another mapping of it may not see the same.
@@ -128,10 +121,8 @@ static void copy(struct iot_cursor *c, void *own, unsigned int len, bool to_call
 			theirs = c->addr + c->offset;
 		else
 			theirs = kmap_local_page(page) + offset;
-		if (to_caller)
-			memcpy(theirs, own, n);
-		else
-			memcpy(own, theirs, n);
+		copy_part(to_caller ? theirs : own, to_caller ? own : theirs,
+			  n);
 		if (c->type == DM_IOT_VM)
 			continue;
 		if (to_caller)
@@ -258,6 +249,28 @@ static void add_callers_pages(struct iot_bio *io, unsigned int bytes)
 					bio->bi_iter.bi_size);
 }
 
+/* ---- bios ---- */
+
+/* The region's own for a first piece that is small, else one of the client's. */
+static struct bio *get_bio(struct iot_region *r, unsigned int vecs, blk_opf_t opf)
+{
+	struct bio *bio = &r->first.bio;
+
+	if (unlikely(r->sent || vecs > ARRAY_SIZE(r->first_vecs)))
+		return bio_alloc_bioset(r->bdev, vecs, opf, IOT_GFP,
+					&client_of(r)->bios);
+	bio_init(bio, r->bdev, vecs ? r->first_vecs : NULL, vecs, opf);
+	return bio;
+}
+
+static void put_bio(struct iot_bio *io)
+{
+	if (likely(io == &io->region->first))
+		bio_uninit(&io->bio);
+	else
+		bio_put(&io->bio);
+}
+
 /* ---- the end of a bio ---- */
 
 static void drop_bio(struct iot_bio *io)
@@ -266,7 +279,7 @@ static void drop_bio(struct iot_bio *io)
 	struct dm_iot_client *client = client_of(r);
 
 	free_pages_of(io);
-	bio_put(&io->bio);
+	put_bio(io);
 	/* A guess without the lock is enough: who waits looks himself, later. */
 	if (unlikely(!list_empty_careful(&client->waiting)))
 		mod_delayed_work(client->wq, &client->retry, 0);
@@ -344,9 +357,7 @@ static bool next_piece(struct iot_region *r, bool nowait, struct bio **next)
 			vecs = min_t(unsigned int, vecs,
 				     DIV_ROUND_UP(bytes, PAGE_SIZE) + !h->copied);
 	}
-	bio = bio_alloc_bioset(r->bdev, vecs,
-			       nowait ? h->opf | REQ_NOWAIT : h->opf, IOT_GFP,
-			       &client->bios);
+	bio = get_bio(r, vecs, nowait ? h->opf | REQ_NOWAIT : h->opf);
 	if (unlikely(!bio))
 		return false;
 
@@ -359,7 +370,7 @@ static bool next_piece(struct iot_region *r, bool nowait, struct bio **next)
 
 	if (h->copied) {
 		if (!add_own_pages(io, bytes)) {
-			bio_put(bio);
+			put_bio(io);
 			return false;
 		}
 		if (op_is_write(h->opf)) {
@@ -369,7 +380,7 @@ static bool next_piece(struct iot_region *r, bool nowait, struct bio **next)
 			}
 			if (unlikely(READ_ONCE(r->ended))) {
 				free_pages_of(io);
-				bio_put(bio);
+				put_bio(io);
 				return true;
 			}
 		} else {
@@ -425,7 +436,7 @@ void iot_send(struct iot_region *r, bool by_caller)
 		if (unlikely(r->handle->memory && !bio->bi_iter.bi_size)) {
 			/* Pieces of memory that add up to no logical block. */
 			cmpxchg(&r->error, 0, -EINVAL);
-			bio_put(bio);
+			put_bio(iot_bio_of(bio));
 			break;
 		}
 		atomic_inc(&r->holds);

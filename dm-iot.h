@@ -46,6 +46,7 @@
  * @notices: regions with states to report
  * @delivering: somebody is at @notices, and takes what comes
  * @timed: active regions with a timeout ahead of them, by deadline
+ * @timed_last: the last of them, or NULL
  * @timer: goes off no later than the first of @timed is due
  * @retry: has all of @waiting tried again
  */
@@ -67,6 +68,7 @@ struct dm_iot_client {
 	struct list_head notices;
 	bool delivering;
 	struct rb_root_cached timed;
+	struct rb_node *timed_last;
 	struct timer_list timer;
 	struct delayed_work retry;
 };
@@ -90,9 +92,28 @@ struct iot_cursor {
 	u64 offset;
 };
 
+/**
+ * struct iot_bio - a piece of a region
+ * @region: has a hold for it
+ * @bounce: whose pages it has, or NULL: its own
+ * @cursor: where its data are in the caller's memory
+ * @iter: as it was sent
+ * @bio: the last, as the bio_set wants it
+ */
+struct iot_bio {
+	struct iot_region *region;
+	struct iot_bounce *bounce;
+	struct iot_cursor cursor;
+	struct bvec_iter iter;
+	struct bio bio;
+};
+
 /* Bits of iot_region.notes: states that notify has not been told. */
 #define NOTE_TIMEOUT	BIT(0)
 #define NOTE_END	BIT(1)
+
+/* In iot_region.pins: more than pieces can be. */
+#define PINS_DOOMED	BIT(30)
 
 /**
  * struct iot_region - a region of a call
@@ -107,6 +128,9 @@ struct iot_cursor {
  * @born: jiffies
  * @short_since: jiffies since when there was no memory for the next piece, or 0; the
  *	sender's
+ * @pins: how many are just copying from or to the caller's memory, and %PINS_DOOMED:
+ *	it is cancelled, by the last of them if there are any. That is set under the
+ *	client's lock, the number changes without
  * @work: the sender, or who sends again, in place of the caller
  * @list: in the client's active or zombies; under the client's lock, as all below
  * @wait: in the client's waiting
@@ -114,17 +138,17 @@ struct iot_cursor {
  * @timed: in the client's timed, if @is_timed
  * @deadline: jiffies
  * @again: bios that came back because the caller did not want to wait
- * @pins: how many are just copying from or to the caller's memory
  * @state: set with @ended
  * @notes: NOTE_*
  * @is_timed: see @timed
  * @started: somebody is sending it, or has sent it
  * @to_send: @work has to send it
  * @by_caller: dm_iot_io() sends it; that function's
- * @doomed: to be cancelled by the last of @pins
  * @ended: the caller's memory is not ours any more
  * @timed_out: it was not in time
  * @busy: notify is running, by the client's notices
+ * @first: the first piece, if it is small, or the only one without data
+ * @first_vecs: a page's worth of data, wherever it begins
  */
 struct iot_region {
 	struct dm_iot_handle *handle;
@@ -137,6 +161,7 @@ struct iot_region {
 	int error;
 	unsigned long born;
 	unsigned long short_since;
+	atomic_t pins;
 	struct work_struct work;
 
 	struct list_head list;
@@ -145,17 +170,18 @@ struct iot_region {
 	struct rb_node timed;
 	unsigned long deadline;
 	struct bio_list again;
-	unsigned int pins;
 	enum dm_iot_state state;
 	u8 notes;
 	bool is_timed;
 	bool started;
 	bool to_send;
 	bool by_caller;
-	bool doomed;
 	bool ended;
 	bool timed_out;
 	bool busy;
+
+	struct iot_bio first;
+	struct bio_vec first_vecs[2];
 };
 
 /**

@@ -63,6 +63,7 @@ static void nothing(struct kprobe *probe, struct pt_regs *regs,
 /* Each by the names that it has in one kernel or another; one of them is there. */
 static struct kprobe probes[][2] = {
 	{ PROBE("__kmalloc_noprof", fail_second), PROBE("__kmalloc", fail_second) },
+	{ PROBE("kmem_cache_alloc_noprof", fail_second), PROBE("kmem_cache_alloc", fail_second) },
 	{ PROBE("__alloc_pages_noprof", fail_first), PROBE("__alloc_pages", fail_first) },
 	{ PROBE("mempool_alloc_slab", fail_first), PROBE("", NULL) },
 	{ PROBE("mempool_kmalloc", fail_first), PROBE("", NULL) },
