@@ -8,7 +8,8 @@
  * device that completes inline, reads and writes, async and sync.  With it: so many
  * reads at a time (writes would be throttled), of a device that completes by a timer
  * interrupt, no earlier than all of them are sent.  Waiting costs nothing: a loop
- * counts how long it was.
+ * counts how long it was.  With "slow" too: one read at a time, while so many others
+ * are outstanding on that device.
  */
 
 #include <linux/blkdev.h>
@@ -32,18 +33,27 @@ static char *device;
 module_param(device, charp, 0444);
 MODULE_PARM_DESC(device, "Name of the block device");
 
+static char *slow;
+module_param(slow, charp, 0444);
+MODULE_PARM_DESC(slow, "Name of another one, that keeps what is outstanding for a while");
+
 static unsigned int outstanding;
 module_param(outstanding, uint, 0444);
 MODULE_PARM_DESC(outstanding, "I/Os at a time; 0 for one at a time, inline");
 
-static struct block_device *bdev;
+static struct block_device *bdev, *slow_bdev;
 static struct dm_io_client *stock_client;
 static struct dm_iot_client *client;
 static void *memory;
 
-/* Left of those that are outstanding; who waits for one has a completion. */
-static atomic_t left;
-static DECLARE_COMPLETION(done);
+/* So many are left of those that were sent. */
+struct sent {
+	atomic_t left;
+	struct completion done;
+};
+
+static struct sent here = { .done = COMPLETION_INITIALIZER(here.done) };
+static struct sent there = { .done = COMPLETION_INITIALIZER(there.done) };
 static atomic_t errors;
 static unsigned long timed;	/* I/Os with a timeout */
 
@@ -63,27 +73,37 @@ static const struct way {
 
 /* ---- an I/O, the same one by either ---- */
 
-static void ended(bool bad)
+static void ended(struct sent *sent, bool bad)
 {
 	if (bad)
 		atomic_inc(&errors);
-	if (atomic_dec_and_test(&left))
-		complete(&done);
+	if (atomic_dec_and_test(&sent->left))
+		complete(&sent->done);
 }
 
 static void stock_notify(unsigned long error, void *context)
 {
-	ended(error);
+	ended(context, error);
 }
 
-static int stock_io(blk_opf_t opf, bool sync)
+static struct block_device *bdev_of(struct sent *sent)
 {
-	struct dm_io_region where = { .bdev = bdev, .count = PAGE_SECTORS };
+	return sent == &there ? slow_bdev : bdev;
+}
+
+/* Sync without @sent. */
+static int stock_io(blk_opf_t opf, struct sent *sent)
+{
+	struct dm_io_region where = {
+		.bdev = bdev_of(sent),
+		.count = PAGE_SECTORS,
+	};
 	struct dm_io_request req = {
 		.bi_opf = opf,
 		.mem.type = DM_IO_KMEM,
 		.mem.ptr.addr = memory,
-		.notify.fn = sync ? NULL : stock_notify,
+		.notify.fn = sent ? stock_notify : NULL,
+		.notify.context = sent,
 		.client = stock_client,
 	};
 
@@ -92,7 +112,7 @@ static int stock_io(blk_opf_t opf, bool sync)
 
 static void our_notify(const struct dm_iot_region_state *state, void *context)
 {
-	ended(state->state != DM_IOT_OK);
+	ended(context, state->state != DM_IOT_OK);
 }
 
 static void our_sync_notify(const struct dm_iot_region_state *state, void *context)
@@ -102,38 +122,42 @@ static void our_sync_notify(const struct dm_iot_region_state *state, void *conte
 }
 
 /* Without notify, what times out is cancelled. */
-static dm_iot_notify_fn our_notify_of(const struct way *way, bool sync)
+static dm_iot_notify_fn our_notify_of(const struct way *way, struct sent *sent)
 {
-	if (!sync)
+	if (sent)
 		return our_notify;
 	return way->timeout && (way->flags & DM_IOT_NO_CANCEL) ?
 		our_sync_notify : NULL;
 }
 
-static int our_io(const struct way *way, blk_opf_t opf, bool sync)
+static int our_io(const struct way *way, blk_opf_t opf, struct sent *sent)
 {
-	struct dm_iot_region where = { .bdev = bdev, .count = PAGE_SECTORS };
+	struct dm_iot_region where = {
+		.bdev = bdev_of(sent),
+		.count = PAGE_SECTORS,
+	};
 	struct dm_iot_control ctl = {
 		.client = client,
 		.memory = { .type = DM_IOT_KMEM, .addr = memory },
 		.opf = opf,
-		.notify = our_notify_of(way, sync),
+		.notify = our_notify_of(way, sent),
+		.context = sent,
 		.timeout = way->timeout,
-		.flags = way->flags | (sync ? DM_IOT_SYNC : 0),
+		.flags = way->flags | (sent ? 0 : DM_IOT_SYNC),
 	};
 
 	return dm_iot_io(&ctl, 1, &where, NULL);
 }
 
 /* dm_io() makes its synchronous ones REQ_SYNC. */
-static void submit(const struct way *way, blk_opf_t opf, bool sync)
+static void submit(const struct way *way, blk_opf_t opf, struct sent *sent)
 {
 	int r;
 
 	if (way->stock)
-		r = stock_io(opf, sync);
+		r = stock_io(opf, sent);
 	else
-		r = our_io(way, sync ? opf | REQ_SYNC : opf, sync);
+		r = our_io(way, sent ? opf : opf | REQ_SYNC, sent);
 	if (r)
 		atomic_inc(&errors);
 	if (way->timeout)
@@ -145,13 +169,13 @@ static void submit(const struct way *way, blk_opf_t opf, bool sync)
 static void one(const struct way *way, blk_opf_t opf, bool sync)
 {
 	if (sync) {
-		submit(way, opf, true);
+		submit(way, opf, NULL);
 		return;
 	}
-	atomic_set(&left, 1);
-	reinit_completion(&done);
-	submit(way, opf, false);
-	wait_for_completion_io(&done);
+	atomic_set(&here.left, 1);
+	reinit_completion(&here.done);
+	submit(way, opf, &here);
+	wait_for_completion_io(&here.done);
 }
 
 static u64 cost_of_one(const struct way *way, blk_opf_t opf, bool sync)
@@ -218,14 +242,14 @@ static noinline u64 wait_in_turns(void)
 {
 	u64 turns = 0;
 
-	while (atomic_read(&left))
+	while (atomic_read(&here.left))
 		turns++;
 	return turns;
 }
 
 static void calibrated(struct timer_list *timer)
 {
-	atomic_set(&left, 0);
+	atomic_set(&here.left, 0);
 }
 
 /* 1/1024 ns that a turn takes, with what ticks there are. */
@@ -235,7 +259,7 @@ static u64 cost_of_turn(void)
 	u64 begun, turns;
 
 	timer_setup_on_stack(&timer, calibrated, 0);
-	atomic_set(&left, 1);
+	atomic_set(&here.left, 1);
 	begun = ktime_get_ns();
 	mod_timer(&timer, jiffies + msecs_to_jiffies(CALIBRATE_MS));
 	turns = wait_in_turns();
@@ -245,18 +269,25 @@ static u64 cost_of_turn(void)
 	return (begun << 10) / turns;
 }
 
+static void submit_many(const struct way *way, struct sent *sent)
+{
+	unsigned int n;
+
+	atomic_set(&sent->left, outstanding);
+	for (n = 0; n < outstanding; n++)
+		submit(way, REQ_OP_READ, sent);
+	if (atomic_read(&sent->left) != outstanding)
+		atomic_inc(&errors);
+}
+
 static u64 cost_of_many(const struct way *way, unsigned int rounds, u64 turn)
 {
 	u64 begun, turns = 0;
-	unsigned int i, n;
+	unsigned int i;
 
 	begun = ktime_get_ns();
 	for (i = 0; i < rounds; i++) {
-		atomic_set(&left, outstanding);
-		for (n = 0; n < outstanding; n++)
-			submit(way, REQ_OP_READ, false);
-		if (atomic_read(&left) != outstanding)
-			atomic_inc(&errors);
+		submit_many(way, &here);
 		turns += wait_in_turns();
 	}
 	begun = ktime_get_ns() - begun;
@@ -276,13 +307,39 @@ static void show_many(struct seq_file *m)
 	}
 }
 
+/* ---- one at a time, among many ---- */
+
+static u64 cost_among_others(const struct way *way)
+{
+	u64 cost;
+
+	reinit_completion(&there.done);
+	submit_many(way, &there);
+	cost = cost_of_one(way, REQ_OP_READ, false);
+	if (atomic_read(&there.left) != outstanding)
+		atomic_inc(&errors);
+	wait_for_completion_io(&there.done);
+	return cost;
+}
+
+static void show_among_others(struct seq_file *m)
+{
+	const struct way *way;
+
+	for (way = ways; way < ways + ARRAY_SIZE(ways); way++)
+		seq_printf(m, "%s\tread among %u\t%llu\n", way->name,
+			   outstanding, cost_among_others(way));
+}
+
 /* ---- files ---- */
 
 static int bench_show(struct seq_file *m, void *unused)
 {
 	atomic_set(&errors, 0);
 	timed = 0;
-	if (outstanding)
+	if (slow)
+		show_among_others(m);
+	else if (outstanding)
 		show_many(m);
 	else
 		show_one(m);
@@ -291,32 +348,58 @@ static int bench_show(struct seq_file *m, void *unused)
 DEFINE_SHOW_ATTRIBUTE(bench);
 
 #ifdef IOT_HAVE_BDEV_FILE
-static struct file *file;
-#endif
+static struct file *file, *slow_file;
 
-static int open_device(void)
+static int open_device(const char *name, struct block_device **to,
+		       struct file **holder)
 {
-#ifdef IOT_HAVE_BDEV_FILE
-	file = bdev_file_open_by_path(device, BLK_OPEN_READ | BLK_OPEN_WRITE,
-				      NULL, NULL);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-	bdev = file_bdev(file);
+	*holder = bdev_file_open_by_path(name, BLK_OPEN_READ | BLK_OPEN_WRITE,
+					 NULL, NULL);
+	if (IS_ERR(*holder))
+		return PTR_ERR(*holder);
+	*to = file_bdev(*holder);
 	return 0;
-#else
-	bdev = blkdev_get_by_path(device, FMODE_READ | FMODE_WRITE, NULL);
-	return PTR_ERR_OR_ZERO(bdev);
-#endif
 }
 
-static void close_device(void)
+static int open_devices(void)
 {
-#ifdef IOT_HAVE_BDEV_FILE
-	fput(file);
-#else
-	blkdev_put(bdev, FMODE_READ | FMODE_WRITE);
-#endif
+	int r = open_device(device, &bdev, &file);
+
+	if (r || !slow)
+		return r;
+	r = open_device(slow, &slow_bdev, &slow_file);
+	if (r)
+		fput(file);
+	return r;
 }
+
+static void close_devices(void)
+{
+	fput(file);
+	if (slow)
+		fput(slow_file);
+}
+#else
+#define MODE (FMODE_READ | FMODE_WRITE)
+
+static int open_devices(void)
+{
+	bdev = blkdev_get_by_path(device, MODE, NULL);
+	if (IS_ERR(bdev) || !slow)
+		return PTR_ERR_OR_ZERO(bdev);
+	slow_bdev = blkdev_get_by_path(slow, MODE, NULL);
+	if (IS_ERR(slow_bdev))
+		blkdev_put(bdev, MODE);
+	return PTR_ERR_OR_ZERO(slow_bdev);
+}
+
+static void close_devices(void)
+{
+	blkdev_put(bdev, MODE);
+	if (slow)
+		blkdev_put(slow_bdev, MODE);
+}
+#endif
 
 static struct dentry *dentry;
 
@@ -324,12 +407,12 @@ static int __init bench_init(void)
 {
 	int r;
 
-	if (!device)
+	if (!device || (slow && !outstanding))
 		return -EINVAL;
 	memory = (void *)get_zeroed_page(GFP_KERNEL);
 	if (!memory)
 		return -ENOMEM;
-	r = open_device();
+	r = open_devices();
 	if (r)
 		goto bad_device;
 	stock_client = dm_io_client_create();
@@ -349,7 +432,7 @@ static int __init bench_init(void)
 bad_client:
 	dm_io_client_destroy(stock_client);
 bad_stock:
-	close_device();
+	close_devices();
 bad_device:
 	free_page((unsigned long)memory);
 	return r;
@@ -360,7 +443,7 @@ static void __exit bench_exit(void)
 	debugfs_remove(dentry);
 	dm_iot_client_destroy(client);
 	dm_io_client_destroy(stock_client);
-	close_device();
+	close_devices();
 	free_page((unsigned long)memory);
 }
 
