@@ -472,10 +472,13 @@ void iot_work(struct work_struct *work)
 	spin_unlock_irqrestore(&h->client->lock, irq);
 
 	while ((bio = bio_list_pop(&again))) {
-		if (ended)
+		if (ended) {
 			drop_bio(iot_bio_of(bio));
-		else
-			submit_bio(bio);
+			continue;
+		}
+		/* Its end has taken its cgroup away. */
+		bio_set_dev(bio, r->bdev);
+		submit_bio(bio);
 	}
 	if (send)
 		iot_send(r, false);
