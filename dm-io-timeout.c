@@ -595,6 +595,15 @@ EXPORT_SYMBOL_GPL(dm_iot_io);
 
 /* ---- cancel ---- */
 
+/* Under the lock; iot_deliver() has to follow. */
+static int cancel_region(struct iot_region *r)
+{
+	if (r->handle->flags & DM_IOT_NO_CANCEL)
+		return -EOPNOTSUPP;
+	iot_cancel(r);
+	return 0;
+}
+
 /**
  * dm_iot_cancel_by_handle() - end what has not ended of a call
  * @client: of the call
@@ -622,12 +631,8 @@ int dm_iot_cancel_by_handle(struct dm_iot_client *client,
 
 	spin_lock_irqsave(&client->lock, irq);
 	for (r = handle->region; r < handle->region + handle->num_regions; r++) {
-		if (r->ended)
-			continue;
-		if (handle->flags & DM_IOT_NO_CANCEL)
-			ret = -EOPNOTSUPP;
-		else
-			iot_cancel(r);
+		if (!r->ended)
+			ret = cancel_region(r) ?: ret;
 	}
 	spin_unlock_irqrestore(&client->lock, irq);
 	iot_deliver(client);
@@ -656,12 +661,8 @@ int dm_iot_cancel_by_device(struct dm_iot_client *client,
 
 	spin_lock_irqsave(&client->lock, irq);
 	list_for_each_entry_safe(r, next, &client->active, list) {
-		if (r->bdev != bdev)
-			continue;
-		if (r->handle->flags & DM_IOT_NO_CANCEL)
-			ret = -EOPNOTSUPP;
-		else
-			iot_cancel(r);
+		if (r->bdev == bdev)
+			ret = cancel_region(r) ?: ret;
 	}
 	spin_unlock_irqrestore(&client->lock, irq);
 	iot_deliver(client);
