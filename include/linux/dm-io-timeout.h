@@ -33,10 +33,12 @@
  *  - Nothing that was sent to a device is sent again before it has come back.
  *
  * Who owns what: the control, the array of regions, and what they point to but for
- * the memory are the caller's when dm_iot_io() returns.  The memory, and the page
- * list or bio_vecs that describe it, are the layer's until all regions of the call
- * have ended.  The devices must be open until the last of their I/Os is back, also
- * zombies: so until dm_iot_client_destroy() returns, or forever to be sure.
+ * the memory are the caller's when dm_iot_io() returns.  A region's part of the memory
+ * is the layer's until the region has ended, and the page list or bio_vecs that
+ * describe it until all regions of the call have.  The devices must be open until the
+ * last of their I/Os is back, also zombies: so until dm_iot_client_destroy() returns, or
+ * forever to be sure.  The end of a region that was not cancelled says that the device
+ * is done with it.
  */
 #ifndef _LINUX_DM_IO_TIMEOUT_H
 #define _LINUX_DM_IO_TIMEOUT_H
