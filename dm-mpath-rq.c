@@ -288,11 +288,16 @@ static int __init mpath_init(void)
 	r = mpath_handler_init();
 	if (r)
 		goto destroy_wq;
-	r = register_targets();
+	r = mpath_probe_init();
 	if (r)
 		goto exit_handler;
+	r = register_targets();
+	if (r)
+		goto exit_probe;
 	return 0;
 
+exit_probe:
+	mpath_probe_exit();
 exit_handler:
 	mpath_handler_exit();
 destroy_wq:
@@ -305,6 +310,7 @@ static void __exit mpath_exit(void)
 	if (have_multipath_name)
 		dm_unregister_target(&multipath_target);
 	dm_unregister_target(&mpath_rq_target);
+	mpath_probe_exit();
 	mpath_handler_exit();
 	destroy_workqueue(mpath_wq);
 }

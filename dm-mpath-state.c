@@ -249,20 +249,13 @@ static void tell_user_space(struct mpath *m, struct mpath_path *path,
 	schedule_work(&m->event_work);
 }
 
-/**
- * mpath_fail_path() - do not use this path any more
- * @m: the map
- * @path: the path; nothing happens if it has failed already
- *
- * Context: any, hard irq included.
- */
-void mpath_fail_path(struct mpath *m, struct mpath_path *path)
+static void fail_path(struct mpath *m, struct mpath_path *path, bool spare_last)
 {
 	struct dm_ps *ps = &path->group->ps;
 	unsigned long flags;
 
 	spin_lock_irqsave(&m->lock, flags);
-	if (!path->ps.usable) {
+	if (!path->ps.usable || (spare_last && m->nr_usable == 1)) {
 		spin_unlock_irqrestore(&m->lock, flags);
 		return;
 	}
@@ -279,6 +272,48 @@ void mpath_fail_path(struct mpath *m, struct mpath_path *path)
 	DMWARN("%s: Failing path %s.", mpath_name(m), path->ps.dev->name);
 }
 
+/**
+ * mpath_fail_path() - do not use this path any more
+ * @m: the map
+ * @path: the path; nothing happens if it has failed already
+ *
+ * Context: any, hard irq included.
+ */
+void mpath_fail_path(struct mpath *m, struct mpath_path *path)
+{
+	fail_path(m, path, false);
+}
+
+/**
+ * mpath_fail_silent_path() - the same, unless it is the last
+ * @m: the map
+ * @path: the path, of which nothing is known but that it takes long
+ *
+ * Context: any, hard irq included.
+ */
+void mpath_fail_silent_path(struct mpath *m, struct mpath_path *path)
+{
+	fail_path(m, path, true);
+}
+
+/**
+ * mpath_keep_down() - somebody has said that this path is not to be used
+ * @m: the map
+ * @path: the path
+ *
+ * Context: any.
+ */
+void mpath_keep_down(struct mpath *m, struct mpath_path *path)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&m->lock, flags);
+	path->kept_down = true;
+	spin_unlock_irqrestore(&m->lock, flags);
+
+	fail_path(m, path, false);
+}
+
 /* A path that comes into the group in use; the first one starts a group afresh. */
 static void make_ready(struct mpath *m, struct mpath_path *path)
 {
@@ -293,20 +328,15 @@ static void make_ready(struct mpath *m, struct mpath_path *path)
 		mpath_activate_path(m, path);
 }
 
-/**
- * mpath_reinstate_path() - use this path again
- * @m: the map
- * @path: the path; nothing happens if it has not failed
- *
- * Context: any.
- */
-void mpath_reinstate_path(struct mpath *m, struct mpath_path *path)
+static void reinstate_path(struct mpath *m, struct mpath_path *path, bool told)
 {
 	struct dm_ps *ps = &path->group->ps;
 	unsigned long flags;
 
 	spin_lock_irqsave(&m->lock, flags);
-	if (path->ps.usable) {
+	if (told)
+		path->kept_down = false;
+	if (path->ps.usable || path->kept_down) {
 		spin_unlock_irqrestore(&m->lock, flags);
 		return;
 	}
@@ -325,6 +355,30 @@ void mpath_reinstate_path(struct mpath *m, struct mpath_path *path)
 
 	DMWARN("%s: Reinstating path %s.", mpath_name(m), path->ps.dev->name);
 	mpath_wake(m);
+}
+
+/**
+ * mpath_reinstate_path() - use this path again
+ * @m: the map
+ * @path: the path; nothing happens if it has not failed
+ *
+ * Context: any.
+ */
+void mpath_reinstate_path(struct mpath *m, struct mpath_path *path)
+{
+	reinstate_path(m, path, true);
+}
+
+/**
+ * mpath_reinstate_answering() - the same, if nobody has said that it is to stay down
+ * @m: the map
+ * @path: the path, which has answered
+ *
+ * Context: any.
+ */
+void mpath_reinstate_answering(struct mpath *m, struct mpath_path *path)
+{
+	reinstate_path(m, path, false);
 }
 
 /* ---- no path ---- */
@@ -408,6 +462,7 @@ void mpath_presuspend(struct dm_target *ti)
 {
 	struct mpath *m = mpath_of(ti);
 
+	mpath_probe_stop(m);
 	if (dm_noflush_suspending(ti)) {
 		/* Waiting bios are in flight, for dm core; it takes them back. */
 		if (m->bio_mode)
@@ -442,6 +497,7 @@ static void restore_queueing(struct mpath *m)
 
 	/* What waited only because of a noflush suspend waits no longer. */
 	mpath_wake(m);
+	mpath_probe_start(m);
 }
 
 /**
@@ -463,6 +519,7 @@ static void stop_pg_init(struct mpath *m)
 
 static void flush_works(struct mpath *m)
 {
+	mpath_probe_end(m);
 	cancel_delayed_work_sync(&m->no_path_work);
 	if (m->bio_mode)
 		flush_work(&m->bio_work);
@@ -529,4 +586,5 @@ void mpath_init_state(struct mpath *m)
 	init_waitqueue_head(&m->pg_init_wait);
 	INIT_DELAYED_WORK(&m->no_path_work, no_path_for_too_long);
 	INIT_WORK(&m->event_work, event_work);
+	mpath_probe_init_map(m);
 }

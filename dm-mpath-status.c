@@ -144,37 +144,66 @@ static int group_message(struct mpath *m, const char *verb, const char *arg)
 	return 0;
 }
 
-/* To every path that is this device: it may be in more than one group. */
-static int path_message(struct mpath *m, const char *verb, const char *arg)
+/* @act, unless it is NULL, on every path that is @dev.  Returns how many there are. */
+static unsigned int act_on_device(struct mpath *m, dev_t dev,
+				  void (*act)(struct mpath *m,
+					      struct mpath_path *path))
 {
-	void (*act)(struct mpath *m, struct mpath_path *path) =
-		!strcasecmp(verb, "fail_path") ? mpath_fail_path :
-						 mpath_reinstate_path;
-	unsigned int i, j;
-	dev_t dev;
-	int r;
+	unsigned int i, j, nr = 0;
 
-	r = dm_rq_devt_from_path(arg, &dev);
-	if (r) {
-		DMWARN("%s: message: no device '%.64s'",
-		       mpath_name(m), arg);
-		return r;
-	}
-
-	r = -EINVAL;
 	for (i = 0; i < m->nr_groups; i++) {
 		struct dm_ps *ps = &m->groups[i]->ps;
 
 		for (j = 0; j < ps->nr_paths; j++) {
 			if (ps->paths[j]->dev->bdev->bd_dev != dev)
 				continue;
-			act(m, mpath_path_of(ps->paths[j]));
-			r = 0;
+			nr++;
+			if (act)
+				act(m, mpath_path_of(ps->paths[j]));
 		}
 	}
-	if (r)
+	return nr;
+}
+
+/**
+ * mpath_device_arg() - the device that a message names
+ * @m: the map
+ * @arg: its name, or major:minor
+ * @dev: where to
+ *
+ * Context: process, may sleep, but not for the device.
+ * Return: 0; -EINVAL if it is no path of the map; what the kernel says of a name that is
+ * no block device's: each with a line in the log.
+ */
+int mpath_device_arg(struct mpath *m, const char *arg, dev_t *dev)
+{
+	int r = dm_rq_devt_from_path(arg, dev);
+
+	if (r) {
+		DMWARN("%s: message: no device '%.64s'",
+		       mpath_name(m), arg);
+		return r;
+	}
+	if (!act_on_device(m, *dev, NULL)) {
 		DMWARN("%s: message: device '%.64s' is not a path of the map",
 		       mpath_name(m), arg);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* To every path that is this device: it may be in more than one group. */
+static int path_message(struct mpath *m, const char *verb, const char *arg)
+{
+	void (*act)(struct mpath *m, struct mpath_path *path) =
+		!strcasecmp(verb, "fail_path") ? mpath_keep_down :
+						 mpath_reinstate_path;
+	dev_t dev;
+	int r;
+
+	r = mpath_device_arg(m, arg, &dev);
+	if (!r)
+		act_on_device(m, dev, act);
 	return r;
 }
 
@@ -182,8 +211,10 @@ enum message_kind {
 	MSG_QUEUEING,
 	MSG_GROUP,
 	MSG_PATH,
+	MSG_PROBING,
 };
 
+/* @words: 0: as many as the message itself says */
 static const struct message {
 	const char *verb;
 	unsigned int words;
@@ -196,6 +227,8 @@ static const struct message {
 	{ "disable_group",	2, MSG_GROUP },
 	{ "fail_path",		2, MSG_PATH },
 	{ "reinstate_path",	2, MSG_PATH },
+	{ "probe_paths",	0, MSG_PROBING },
+	{ "probe_path",		0, MSG_PROBING },
 };
 
 static const struct message *find_message(const char *verb)
@@ -213,12 +246,12 @@ static const struct message *find_message(const char *verb)
  * @ti: the target
  * @argc: number of words, at least 1
  * @argv: the words
- * @result: not used: no message has an answer
- * @maxlen: not used
+ * @result: where an answer goes
+ * @maxlen: room there
  *
- * Return: 0; -EBUSY while suspended; -EINVAL for a message, a number of words, a
- * group or a path that is unknown; for the name of a device that does not exist what
- * the kernel says of it (-ENOENT, -ENOTBLK): each with a line in the log.
+ * Return: 0; 1 if there is an answer; -EBUSY while suspended; -EINVAL for a message, a
+ * number of words, a group or a path that is unknown; for the name of a device that does
+ * not exist what the kernel says of it (-ENOENT, -ENOTBLK): each with a line in the log.
  */
 int mpath_message(struct dm_target *ti, unsigned int argc, char **argv,
 		  char *result, unsigned int maxlen)
@@ -234,7 +267,7 @@ int mpath_message(struct dm_target *ti, unsigned int argc, char **argv,
 		       argv[0]);
 		return -EINVAL;
 	}
-	if (argc != message->words) {
+	if (message->words && argc != message->words) {
 		DMWARN("%s: message %s: expected %u words, got %u",
 		       mpath_name(m), message->verb, message->words,
 		       argc);
@@ -249,6 +282,8 @@ int mpath_message(struct dm_target *ti, unsigned int argc, char **argv,
 		return group_message(m, argv[0], argv[1]);
 	case MSG_PATH:
 		return path_message(m, argv[0], argv[1]);
+	case MSG_PROBING:
+		return mpath_probe_message(m, argc, argv, result, maxlen);
 	}
 	return -EINVAL;
 }

@@ -27,6 +27,8 @@
 #define MAX_PG_INIT_RETRIES	50
 #define MAX_PG_INIT_DELAY_MS	60000
 #define MAX_NO_PATH_SECS	(7 * 24 * 3600)
+#define MIN_PROBE_INTERVAL_MS	100
+#define MAX_PROBE_INTERVAL_MS	3600000
 
 /* ---- reading words ---- */
 
@@ -154,6 +156,10 @@ static int parse_feature(struct mpath *m, struct words *w)
 		m->error_guard = true;
 		return 0;
 	}
+	if (!strcasecmp(name, "probe_interval"))
+		return next_number(w, "feature probe_interval",
+				   MIN_PROBE_INTERVAL_MS, MAX_PROBE_INTERVAL_MS,
+				   &m->probe_interval);
 	return bad_table(w, "unknown feature '%.32s'", name);
 }
 
@@ -284,11 +290,18 @@ static int parse_path(struct mpath *m, struct mpath_group *group,
 	r = check_device(m, w, name, path->ps.dev);
 	if (r)
 		goto put_device;
+	path->probed = mpath_probed_get(path->ps.dev);
+	if (IS_ERR(path->probed)) {
+		r = PTR_ERR(path->probed);
+		bad_table(w, "path '%.64s': cannot be held open: %pe", name,
+			  path->probed);
+		goto put_device;
+	}
 	r = mpath_attach_handler(m, path);
 	if (r) {
 		bad_table(w, "path '%.64s': hardware handler '%.32s': %pe",
 			  name, m->handler_name ?: "", ERR_PTR(r));
-		goto put_device;
+		goto put_probed;
 	}
 
 	path->m = m;
@@ -303,11 +316,13 @@ static int parse_path(struct mpath *m, struct mpath_group *group,
 	if (r) {
 		ps->nr_paths--;
 		bad_table(w, "path '%.64s': %.80s", name, error);
-		goto put_device;
+		goto put_probed;
 	}
 	m->nr_usable++;
 	return 0;
 
+put_probed:
+	mpath_probed_put(path->probed);
 put_device:
 	dm_put_device(w->ti, path->ps.dev);
 free_path:
@@ -433,6 +448,7 @@ static void free_group(struct dm_target *ti, struct mpath_group *group)
 		mpath_put_selector(ps->type);
 	}
 	for (i = 0; i < ps->nr_paths; i++) {
+		mpath_probed_put(mpath_path_of(ps->paths[i])->probed);
 		dm_put_device(ti, ps->paths[i]->dev);
 		kfree(mpath_path_of(ps->paths[i]));
 	}
@@ -516,7 +532,8 @@ static int features_text(struct mpath *m, char *result, unsigned int maxlen)
 
 	DMEMIT("%u ", m->queue_if_no_path + (m->pg_init_retries ? 2 : 0) +
 	       (delay ? 2 : 0) + retain + (m->bio_mode ? 2 : 0) +
-	       (m->no_path_timeout ? 2 : 0) + m->error_guard);
+	       (m->no_path_timeout ? 2 : 0) + m->error_guard +
+	       (m->probe_interval ? 2 : 0));
 	if (m->queue_if_no_path)
 		DMEMIT("queue_if_no_path ");
 	if (m->pg_init_retries)
@@ -531,6 +548,8 @@ static int features_text(struct mpath *m, char *result, unsigned int maxlen)
 		DMEMIT("no_path_timeout %u ", m->no_path_timeout);
 	if (m->error_guard)
 		DMEMIT("error_guard ");
+	if (m->probe_interval)
+		DMEMIT("probe_interval %u ", m->probe_interval);
 	return sz;
 }
 

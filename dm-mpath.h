@@ -9,6 +9,7 @@
  *	dm-mpath-handler.c	hardware handlers: attaching them, pg_init
  *	dm-mpath-status.c	info, IMA, messages
  *	dm-mpath-error.c	from status and sense to a verdict
+ *	dm-mpath-probe.c	asking paths whether they answer
  *	dm-path-selector.c	the registry of selectors
  *
  * Lifetime: groups and paths are made by the constructor and freed by the
@@ -35,6 +36,7 @@
 
 struct mpath;
 struct mpath_group;
+struct mpath_probed;
 
 /**
  * struct mpath_path - one path of a group
@@ -46,6 +48,8 @@ struct mpath_group;
  * @is_scsi: its requests carry a SCSI result and sense; constant
  * @fail_count: how often it went from usable to failed; under the lock
  * @tries: how often it was activated alone since it came back; under the lock
+ * @kept_down: a message has failed it: only a message brings it back. Under the lock
+ * @probed: its device, for the prober; constant
  * @activate: has the hardware handler make this path usable
  */
 struct mpath_path {
@@ -56,6 +60,8 @@ struct mpath_path {
 	bool is_scsi;
 	unsigned int fail_count;
 	unsigned int tries;
+	bool kept_down;
+	struct mpath_probed *probed;
 	struct delayed_work activate;
 };
 
@@ -117,6 +123,11 @@ struct mpath_group {
  * @no_path_work: ends the waiting when there was no path for too long
  * @bio_work: bio mode: maps what waits
  * @event_work: tells user space that the state has changed
+ * @probe_interval: table feature, ms, 0: not given; constant
+ * @probe_stopped: paths are not to be asked: a suspend has begun. Under the prober's
+ *	answer_lock
+ * @probe_rounds: who waits for answers of paths; under the prober's answer_lock
+ * @probe_work: asks all paths, every @probe_interval
  */
 struct mpath {
 	struct dm_rq rq;
@@ -154,6 +165,11 @@ struct mpath {
 	struct delayed_work no_path_work;
 	struct work_struct bio_work;
 	struct work_struct event_work;
+
+	unsigned int probe_interval;
+	bool probe_stopped;
+	struct list_head probe_rounds;
+	struct delayed_work probe_work;
 };
 
 #define MPATH_NO_DELAY	UINT_MAX
@@ -204,7 +220,10 @@ void mpath_init_state(struct mpath *m);
 struct mpath_path *mpath_choose_path(struct mpath *m, size_t nr_bytes);
 bool mpath_may_wait(struct mpath *m);
 void mpath_fail_path(struct mpath *m, struct mpath_path *path);
+void mpath_fail_silent_path(struct mpath *m, struct mpath_path *path);
+void mpath_keep_down(struct mpath *m, struct mpath_path *path);
 void mpath_reinstate_path(struct mpath *m, struct mpath_path *path);
+void mpath_reinstate_answering(struct mpath *m, struct mpath_path *path);
 void mpath_switch_group(struct mpath *m, struct mpath_group *group);
 void mpath_bypass_group(struct mpath *m, struct mpath_group *group,
 			bool bypass);
@@ -239,6 +258,19 @@ void mpath_status(struct dm_target *ti, status_type_t type,
 		  unsigned int flags, char *result, unsigned int maxlen);
 int mpath_message(struct dm_target *ti, unsigned int argc, char **argv,
 		  char *result, unsigned int maxlen);
+int mpath_device_arg(struct mpath *m, const char *arg, dev_t *dev);
+
+/* dm-mpath-probe.c */
+struct mpath_probed *mpath_probed_get(struct dm_dev *dev);
+void mpath_probed_put(struct mpath_probed *p);
+int mpath_probe_message(struct mpath *m, unsigned int argc, char **argv,
+			char *result, unsigned int maxlen);
+void mpath_probe_start(struct mpath *m);
+void mpath_probe_stop(struct mpath *m);
+void mpath_probe_end(struct mpath *m);
+void mpath_probe_init_map(struct mpath *m);
+int mpath_probe_init(void);
+void mpath_probe_exit(void);
 
 /* dm-mpath-error.c; any context */
 

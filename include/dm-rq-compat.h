@@ -8,7 +8,9 @@
 #define DM_RQ_COMPAT_H
 
 #include <linux/blk-mq.h>
+#include <linux/blkdev.h>
 #include <linux/device-mapper.h>
+#include <linux/file.h>
 
 /* drivers/md/dm-uevent.h is not among the exported headers; the symbol is. */
 enum dm_uevent_type {
@@ -48,6 +50,42 @@ static inline int dm_rq_devt_from_path(const char *path, dev_t *dev)
 #else
 	*dev = dm_get_dev_t(path);
 	return *dev ? 0 : lookup_bdev(path, dev) ?: -ENODEV;
+#endif
+}
+
+/*
+ * Keep a table's device open, also beyond the table.  A dm_dev with a file lends it; then
+ * the device also stays claimed by device-mapper.  Without one, the device is opened once
+ * more.
+ *
+ * Context: process, may sleep.
+ */
+struct dm_rq_hold {
+#ifdef DM_RQ_HAVE_DM_DEV_FILE
+	struct file *file;
+#else
+	struct block_device *bdev;
+#endif
+};
+
+static inline int dm_rq_hold_dev(struct dm_dev *dev, struct dm_rq_hold *hold)
+{
+#ifdef DM_RQ_HAVE_DM_DEV_FILE
+	hold->file = get_file(dev->bdev_file);
+	return 0;
+#else
+	hold->bdev = blkdev_get_by_dev(dev->bdev->bd_dev, FMODE_READ, NULL);
+	return PTR_ERR_OR_ZERO(hold->bdev);
+#endif
+}
+
+static inline void dm_rq_release_dev(struct dm_rq_hold *hold)
+{
+#ifdef DM_RQ_HAVE_DM_DEV_FILE
+	/* As dm core: it is closed when this returns. */
+	__fput_sync(hold->file);
+#else
+	blkdev_put(hold->bdev, FMODE_READ);
 #endif
 }
 

@@ -129,8 +129,8 @@ load_modules() {
 	local module optional="${1:-}"
 	modprobe -a dm-mod scsi_mod || bail "cannot load what our modules need"
 	LOADED_MS=$(now_ms)
-	for module in dm-rq dm-mpath-rq dm-ps-round-robin dm-ps-service-time dm-ps-queue-length dm-ps-io-affinity \
-		dm-ps-historical-service-time dm-io-timeout; do
+	for module in dm-rq dm-io-timeout dm-mpath-rq dm-ps-round-robin dm-ps-service-time dm-ps-queue-length \
+		dm-ps-io-affinity dm-ps-historical-service-time; do
 		if [ "$optional" = --if-built ] && [ ! -e "$MODDIR/$module.ko" ]; then
 			note "$module is not built"
 		elif ! module_loaded "$module"; then
