@@ -20,6 +20,7 @@
  * struct mpath_bio - the target's own data of a bio
  * @path: where it is; NULL: nowhere
  * @nr_bytes: what the selector was told
+ * @start: since when it is there, ktime_get_ns()
  * @opf: bi_opf as it came: on the way to a device without a cache a flush is dropped
  * @flags: bi_flags as it came
  * @iter: bi_iter as it came
@@ -31,6 +32,7 @@
 struct mpath_bio {
 	struct mpath_path *path;
 	unsigned int nr_bytes;
+	u64 start;
 	blk_opf_t opf;
 	unsigned short flags;
 	struct bvec_iter iter;
@@ -104,6 +106,8 @@ static int map_bio(struct mpath *m, struct bio *bio, struct mpath_bio *mb)
 	mb->path = path;
 	bio_set_dev(bio, path->ps.dev->bdev);
 	bio->bi_opf |= REQ_FAILFAST_TRANSPORT;
+	mb->start = ktime_get_ns();
+	mpath_count_start(path->stats);
 
 	ps = &path->group->ps;
 	if (ps->type->start_io)
@@ -235,6 +239,10 @@ int mpath_bio_end_io(struct dm_target *ti, struct bio *bio,
 	ps = &path->group->ps;
 	if (ps->type->end_io)
 		ps->type->end_io(ps, &path->ps, mb->nr_bytes, *status);
+	mpath_count_end(path->stats, bio_op(bio), mb->nr_bytes, mb->start,
+			*status);
+	if (unlikely(READ_ONCE(path->stalled)))
+		mpath_guard_progress(path);
 
 	if (likely(!*status))
 		return DM_ENDIO_DONE;

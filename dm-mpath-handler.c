@@ -85,7 +85,7 @@ static void begin_round(struct mpath *m)
 	m->pg_init_count++;
 	ps = &m->init_group->ps;
 	for (i = 0; i < ps->nr_paths; i++)
-		if (ps->paths[i]->usable)
+		if (!mpath_path_of(ps->paths[i])->failed)
 			activate(m, mpath_path_of(ps->paths[i]),
 				 m->pg_init_delay);
 }
@@ -175,7 +175,7 @@ static void act_on(struct mpath *m, struct mpath_path *path,
 	if (leave)
 		mpath_bypass_group(m, path->group, true);
 	if (broken) {
-		if (path->ps.usable)
+		if (!path->failed)
 			DMERR("%s: path %s: hardware handler %s: activation failed with %d",
 			      mpath_name(m), path->ps.dev->name,
 			      m->handler_name, scsi_dh);
@@ -205,7 +205,7 @@ static void activate_work(struct work_struct *work)
 					       struct mpath_path, activate);
 	struct request_queue *q = bdev_get_queue(path->ps.dev->bdev);
 
-	if (dm_ps_path_usable(&path->ps) && !blk_queue_dying(q))
+	if (!READ_ONCE(path->failed) && !blk_queue_dying(q))
 		scsi_dh_activate(q, activated, path);
 	else
 		activated(path, SCSI_DH_DEV_OFFLINED);

@@ -44,7 +44,6 @@ static enum dm_rq_map mpath_prep_map(struct dm_rq *drq, struct dm_rq_io *io,
 		return DM_RQ_PARK;
 
 	mio->path = path;
-	mio->nr_bytes = nr_bytes;
 	*bdev = path->ps.dev->bdev;
 	return DM_RQ_MAPPED;
 }
@@ -64,6 +63,11 @@ static void mpath_map(struct dm_rq *drq, struct dm_rq_io *io,
 	struct dm_ps *ps = &mio->path->group->ps;
 
 	clone->cmd_flags |= CLONE_FLAGS;
+	mio->nr_bytes = blk_rq_bytes(clone);
+	/* There is none in the clone if the device's iostats are off. */
+	mio->start = likely(clone->start_time_ns) ? clone->start_time_ns :
+						    ktime_get_ns();
+	mpath_count_start(mio->path->stats);
 
 	if (ps->type->start_io)
 		ps->type->start_io(ps, &mio->path->ps, mio->nr_bytes);
@@ -149,10 +153,15 @@ static enum dm_rq_end mpath_end_io(struct dm_rq *drq, struct dm_rq_io *io,
 {
 	struct mpath *m = container_of(drq, struct mpath, rq);
 	struct mpath_io *mio = dm_rq_io_data(io);
-	struct dm_ps *ps = &mio->path->group->ps;
+	struct mpath_path *path = mio->path;
+	struct dm_ps *ps = &path->group->ps;
 
 	if (ps->type->end_io)
-		ps->type->end_io(ps, &mio->path->ps, mio->nr_bytes, status);
+		ps->type->end_io(ps, &path->ps, mio->nr_bytes, status);
+	mpath_count_end(path->stats, req_op(clone), mio->nr_bytes, mio->start,
+			status);
+	if (unlikely(READ_ONCE(path->stalled)) && !is_shortage(status))
+		mpath_guard_progress(path);
 
 	if (likely(!status) || !mpath_is_path_error(status))
 		return DM_RQ_DONE;
@@ -291,12 +300,14 @@ static int __init mpath_init(void)
 	r = mpath_probe_init();
 	if (r)
 		goto exit_handler;
+	mpath_stats_init();
 	r = register_targets();
 	if (r)
-		goto exit_probe;
+		goto exit_stats;
 	return 0;
 
-exit_probe:
+exit_stats:
+	mpath_stats_exit();
 	mpath_probe_exit();
 exit_handler:
 	mpath_handler_exit();
@@ -310,6 +321,7 @@ static void __exit mpath_exit(void)
 	if (have_multipath_name)
 		dm_unregister_target(&multipath_target);
 	dm_unregister_target(&mpath_rq_target);
+	mpath_stats_exit();
 	mpath_probe_exit();
 	mpath_handler_exit();
 	destroy_workqueue(mpath_wq);

@@ -255,12 +255,14 @@ static void fail_path(struct mpath *m, struct mpath_path *path, bool spare_last)
 	unsigned long flags;
 
 	spin_lock_irqsave(&m->lock, flags);
-	if (!path->ps.usable || (spare_last && m->nr_usable == 1)) {
+	if (path->failed || (spare_last && m->nr_usable == 1)) {
 		spin_unlock_irqrestore(&m->lock, flags);
 		return;
 	}
 
-	WRITE_ONCE(path->ps.usable, false);
+	WRITE_ONCE(path->failed, true);
+	WRITE_ONCE(path->stalled, false);
+	mpath_settle_group(path->group);
 	if (ps->type->fail_path)
 		ps->type->fail_path(ps, &path->ps);
 	path->fail_count++;
@@ -336,12 +338,13 @@ static void reinstate_path(struct mpath *m, struct mpath_path *path, bool told)
 	spin_lock_irqsave(&m->lock, flags);
 	if (told)
 		path->kept_down = false;
-	if (path->ps.usable || path->kept_down) {
+	if (!path->failed || path->kept_down) {
 		spin_unlock_irqrestore(&m->lock, flags);
 		return;
 	}
 
-	WRITE_ONCE(path->ps.usable, true);
+	WRITE_ONCE(path->failed, false);
+	mpath_settle_group(path->group);
 	if (ps->type->reinstate_path)
 		ps->type->reinstate_path(ps, &path->ps);
 	WRITE_ONCE(m->nr_usable, m->nr_usable + 1);
@@ -462,6 +465,7 @@ void mpath_presuspend(struct dm_target *ti)
 {
 	struct mpath *m = mpath_of(ti);
 
+	WRITE_ONCE(m->suspending, true);
 	mpath_probe_stop(m);
 	if (dm_noflush_suspending(ti)) {
 		/* Waiting bios are in flight, for dm core; it takes them back. */
@@ -485,6 +489,7 @@ void mpath_presuspend(struct dm_target *ti)
 
 static void restore_queueing(struct mpath *m)
 {
+	WRITE_ONCE(m->suspending, false);
 	spin_lock_irq(&m->lock);
 	if (m->saved_queueing)
 		WRITE_ONCE(m->queue_if_no_path, true);
@@ -536,6 +541,8 @@ void mpath_postsuspend(struct dm_target *ti)
 {
 	struct mpath *m = mpath_of(ti);
 
+	mpath_debugfs_remove(m);
+	mpath_guard_stop(m);
 	stop_pg_init(m);
 	mpath_await_pg_init(m);
 	flush_works(m);
@@ -552,6 +559,8 @@ void mpath_stop(struct mpath *m)
 {
 	might_sleep();
 
+	mpath_debugfs_remove(m);
+	mpath_guard_stop(m);
 	stop_pg_init(m);
 	mpath_end_pg_init(m);
 	flush_works(m);
@@ -563,7 +572,11 @@ void mpath_stop(struct mpath *m)
  */
 void mpath_resume(struct dm_target *ti)
 {
-	restore_queueing(mpath_of(ti));
+	struct mpath *m = mpath_of(ti);
+
+	restore_queueing(m);
+	mpath_guard_start(m);
+	mpath_debugfs_add(m);
 }
 
 /* ---- set-up ---- */
@@ -587,4 +600,5 @@ void mpath_init_state(struct mpath *m)
 	INIT_DELAYED_WORK(&m->no_path_work, no_path_for_too_long);
 	INIT_WORK(&m->event_work, event_work);
 	mpath_probe_init_map(m);
+	mpath_guard_init(m);
 }

@@ -11,7 +11,14 @@
 
 /* ---- status ---- */
 
-static char group_letter(struct mpath *m, struct mpath_group *group)
+/**
+ * mpath_group_letter() - the state of a group
+ * @m: the map, locked or not
+ * @group: the group
+ *
+ * Return: 'D' disabled, 'A' active, 'E' enabled.
+ */
+char mpath_group_letter(struct mpath *m, struct mpath_group *group)
 {
 	if (group->bypassed)
 		return 'D';
@@ -20,13 +27,13 @@ static char group_letter(struct mpath *m, struct mpath_group *group)
 
 static char path_letter(struct mpath_path *path)
 {
-	return path->ps.usable ? 'A' : 'F';
+	return !path->failed ? 'A' : 'F';
 }
 
 /*
  * 2 <queue_io> <pg_init count> 0 <#groups> <group>
  * { A|D|E <selector's words> <#paths> <#words per path>
- *   { <major:minor> A|F <fail count> <selector's words> } .. } ..
+ *   { <major:minor> A|F <fail count> <selector's words> [<guard>] } .. } ..
  */
 static int info_text(struct mpath *m, char *result, unsigned int maxlen)
 {
@@ -40,10 +47,11 @@ static int info_text(struct mpath *m, char *result, unsigned int maxlen)
 		struct mpath_group *group = m->groups[i];
 		struct dm_ps *ps = &group->ps;
 
-		DMEMIT("%c ", group_letter(m, group));
+		DMEMIT("%c ", mpath_group_letter(m, group));
 		sz += ps->type->status(ps, NULL, STATUSTYPE_INFO, result + sz,
 				       maxlen - sz);
-		DMEMIT("%u %u ", ps->nr_paths, ps->type->info_args);
+		DMEMIT("%u %u ", ps->nr_paths,
+		       ps->type->info_args + !!m->stall_timeout);
 		for (j = 0; j < ps->nr_paths; j++) {
 			struct mpath_path *path = mpath_path_of(ps->paths[j]);
 
@@ -51,6 +59,8 @@ static int info_text(struct mpath *m, char *result, unsigned int maxlen)
 			       path_letter(path), path->fail_count);
 			sz += ps->type->status(ps, &path->ps, STATUSTYPE_INFO,
 					       result + sz, maxlen - sz);
+			if (m->stall_timeout)
+				DMEMIT("%s ", mpath_guard_word(path));
 		}
 	}
 	return sz;
@@ -70,7 +80,7 @@ static int ima_text(struct mpath *m, char *result, unsigned int maxlen)
 		struct dm_ps *ps = &group->ps;
 
 		DMEMIT(",pg_state_%u=%c,nr_pgpaths_%u=%u", i,
-		       group_letter(m, group), i, ps->nr_paths);
+		       mpath_group_letter(m, group), i, ps->nr_paths);
 		DMEMIT(",path_selector_name_%u=%s", i, ps->type->name);
 		for (j = 0; j < ps->nr_paths; j++) {
 			struct mpath_path *path = mpath_path_of(ps->paths[j]);
@@ -207,11 +217,19 @@ static int path_message(struct mpath *m, const char *verb, const char *arg)
 	return r;
 }
 
+static int stats_message(struct mpath *m, char *result, unsigned int maxlen)
+{
+	int r = mpath_stats_text(m, result, maxlen);
+
+	return r < 0 ? r : 1;
+}
+
 enum message_kind {
 	MSG_QUEUEING,
 	MSG_GROUP,
 	MSG_PATH,
 	MSG_PROBING,
+	MSG_STATS,
 };
 
 /* @words: 0: as many as the message itself says */
@@ -229,6 +247,7 @@ static const struct message {
 	{ "reinstate_path",	2, MSG_PATH },
 	{ "probe_paths",	0, MSG_PROBING },
 	{ "probe_path",		0, MSG_PROBING },
+	{ "path_stats",		1, MSG_STATS },
 };
 
 static const struct message *find_message(const char *verb)
@@ -246,8 +265,8 @@ static const struct message *find_message(const char *verb)
  * @ti: the target
  * @argc: number of words, at least 1
  * @argv: the words
- * @result: where an answer goes
- * @maxlen: room there
+ * @result: where to, for a message that has an answer
+ * @maxlen: room there; when it is full, who asked does so again with more
  *
  * Return: 0; 1 if there is an answer; -EBUSY while suspended; -EINVAL for a message, a
  * number of words, a group or a path that is unknown; for the name of a device that does
@@ -259,7 +278,8 @@ int mpath_message(struct dm_target *ti, unsigned int argc, char **argv,
 	const struct message *message = find_message(argv[0]);
 	struct mpath *m = mpath_of(ti);
 
-	if (dm_suspended(ti))
+	/* What only asks is answered at any time. */
+	if (dm_suspended(ti) && !(message && message->kind == MSG_STATS))
 		return -EBUSY;
 
 	if (!message) {
@@ -284,6 +304,8 @@ int mpath_message(struct dm_target *ti, unsigned int argc, char **argv,
 		return path_message(m, argv[0], argv[1]);
 	case MSG_PROBING:
 		return mpath_probe_message(m, argc, argv, result, maxlen);
+	case MSG_STATS:
+		return stats_message(m, result, maxlen);
 	}
 	return -EINVAL;
 }

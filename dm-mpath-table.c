@@ -29,6 +29,8 @@
 #define MAX_NO_PATH_SECS	(7 * 24 * 3600)
 #define MIN_PROBE_INTERVAL_MS	100
 #define MAX_PROBE_INTERVAL_MS	3600000
+#define MIN_STALL_MS		20
+#define MAX_STALL_MS		600000
 
 /* ---- reading words ---- */
 
@@ -152,6 +154,9 @@ static int parse_feature(struct mpath *m, struct words *w)
 	if (!strcasecmp(name, "no_path_timeout"))
 		return next_number(w, "feature no_path_timeout", 1,
 				   MAX_NO_PATH_SECS, &m->no_path_timeout);
+	if (!strcasecmp(name, "stall_timeout"))
+		return next_number(w, "feature stall_timeout", MIN_STALL_MS,
+				   MAX_STALL_MS, &m->stall_timeout);
 	if (!strcasecmp(name, "error_guard")) {
 		m->error_guard = true;
 		return 0;
@@ -279,6 +284,11 @@ static int parse_path(struct mpath *m, struct mpath_group *group,
 	path = kzalloc(sizeof(*path), GFP_KERNEL);
 	if (!path)
 		return no_memory(w);
+	path->stats = alloc_percpu(struct mpath_stats);
+	if (!path->stats) {
+		r = no_memory(w);
+		goto free_path;
+	}
 
 	r = dm_get_device(w->ti, name, dm_table_get_mode(w->ti->table),
 			  &path->ps.dev);
@@ -326,6 +336,7 @@ put_probed:
 put_device:
 	dm_put_device(w->ti, path->ps.dev);
 free_path:
+	free_percpu(path->stats);
 	kfree(path);
 	return r;
 }
@@ -450,6 +461,7 @@ static void free_group(struct dm_target *ti, struct mpath_group *group)
 	for (i = 0; i < ps->nr_paths; i++) {
 		mpath_probed_put(mpath_path_of(ps->paths[i])->probed);
 		dm_put_device(ti, ps->paths[i]->dev);
+		free_percpu(mpath_path_of(ps->paths[i])->stats);
 		kfree(mpath_path_of(ps->paths[i]));
 	}
 	kfree(ps->paths);
@@ -533,7 +545,7 @@ static int features_text(struct mpath *m, char *result, unsigned int maxlen)
 	DMEMIT("%u ", m->queue_if_no_path + (m->pg_init_retries ? 2 : 0) +
 	       (delay ? 2 : 0) + retain + (m->bio_mode ? 2 : 0) +
 	       (m->no_path_timeout ? 2 : 0) + m->error_guard +
-	       (m->probe_interval ? 2 : 0));
+	       (m->probe_interval ? 2 : 0) + (m->stall_timeout ? 2 : 0));
 	if (m->queue_if_no_path)
 		DMEMIT("queue_if_no_path ");
 	if (m->pg_init_retries)
@@ -550,6 +562,8 @@ static int features_text(struct mpath *m, char *result, unsigned int maxlen)
 		DMEMIT("error_guard ");
 	if (m->probe_interval)
 		DMEMIT("probe_interval %u ", m->probe_interval);
+	if (m->stall_timeout)
+		DMEMIT("stall_timeout %u ", m->stall_timeout);
 	return sz;
 }
 

@@ -10,6 +10,8 @@
  *	dm-mpath-status.c	info, IMA, messages
  *	dm-mpath-error.c	from status and sense to a verdict
  *	dm-mpath-probe.c	asking paths whether they answer
+ *	dm-mpath-stats.c	what each path did: counters, their text, debugfs
+ *	dm-mpath-guard.c	the stall guard
  *	dm-path-selector.c	the registry of selectors
  *
  * Lifetime: groups and paths are made by the constructor and freed by the
@@ -33,6 +35,7 @@
 #include <linux/dm-path-selector.h>
 
 #include "dm-rq.h"
+#include "dm-mpath-stats.h"
 
 struct mpath;
 struct mpath_group;
@@ -40,8 +43,17 @@ struct mpath_probed;
 
 /**
  * struct mpath_path - one path of a group
- * @ps: the path as its selector sees it; ps.usable: under the lock, lockless
- *	readers
+ * @ps: the path as its selector sees it; ps.usable: not failed, nor set aside by the
+ *	guard; under the lock, lockless readers
+ * @stats: what it did; constant
+ * @stalled: it has ended nothing for m->stall_timeout. Under the lock, lockless readers
+ * @failed: not to be used. Under the lock, lockless readers
+ * @aside: stalled, and another path of the group is not; under the lock
+ * @avoided: I/Os that others got while it was set aside; while it is, less those that
+ *	they had got before. Under the lock
+ * @busy_since: when the guard first saw what may still be in flight, 0: nothing is; the
+ *	guard's, lockless readers
+ * @ended: I/Os that had ended when the guard looked last; the guard's
  * @m: constant
  * @group: constant
  * @number: from 1, over all groups; constant
@@ -54,8 +66,15 @@ struct mpath_probed;
  */
 struct mpath_path {
 	struct dm_ps_path ps;
+	struct mpath_stats __percpu *stats;
 	struct mpath *m;
 	struct mpath_group *group;
+	bool stalled;
+	bool failed;
+	bool aside;
+	u64 avoided;
+	u64 busy_since;
+	u64 ended;
 	u16 number;
 	bool is_scsi;
 	unsigned int fail_count;
@@ -120,6 +139,10 @@ struct mpath_group {
  * @pg_init_retries: table feature, 0: not given; constant
  * @pg_init_delay_ms: table feature, MPATH_NO_DELAY: not given; constant
  * @no_path_timeout: table feature, seconds, 0: not given; constant
+ * @stall_timeout: table feature, ms, 0: not given; constant
+ * @suspending: a suspend has begun, and no resume yet; lockless readers
+ * @guard_work: looks at what the paths have ended
+ * @debugfs: its directory, while its table is the live one
  * @no_path_work: ends the waiting when there was no path for too long
  * @bio_work: bio mode: maps what waits
  * @event_work: tells user space that the state has changed
@@ -162,6 +185,10 @@ struct mpath {
 	unsigned int pg_init_retries;
 	unsigned int pg_init_delay_ms;
 	unsigned int no_path_timeout;
+	unsigned int stall_timeout;
+	bool suspending;
+	struct delayed_work guard_work;
+	struct dentry *debugfs;
 	struct delayed_work no_path_work;
 	struct work_struct bio_work;
 	struct work_struct event_work;
@@ -177,13 +204,15 @@ struct mpath {
 /**
  * struct mpath_io - the target's own data of a request
  * @path: where its clone is
- * @nr_bytes: what the selector was told
+ * @start: since when it is there, ktime_get_ns()
+ * @nr_bytes: of the clone; what the selector was told that it gets
  * @rejected_by: number of the path that rejected it last; valid if dm_rq_io.tries
  * @rejected_with: how; BLK_STS_OK: it did not
  * @repeat: the device asked for the request again; valid if dm_rq_io.tries
  */
 struct mpath_io {
 	struct mpath_path *path;
+	u64 start;
 	unsigned int nr_bytes;
 	u16 rejected_by;
 	blk_status_t rejected_with;
@@ -271,6 +300,26 @@ void mpath_probe_end(struct mpath *m);
 void mpath_probe_init_map(struct mpath *m);
 int mpath_probe_init(void);
 void mpath_probe_exit(void);
+
+char mpath_group_letter(struct mpath *m, struct mpath_group *group);
+
+/* dm-mpath-stats.c */
+int mpath_stats_text(struct mpath *m, char *result, unsigned int maxlen);
+u64 mpath_read_progress(const struct mpath_path *path, u64 *ended);
+u64 mpath_read_chosen(const struct mpath_path *path);
+void mpath_debugfs_add(struct mpath *m);
+void mpath_debugfs_remove(struct mpath *m);
+void mpath_stats_init(void);
+void mpath_stats_exit(void);
+
+/* dm-mpath-guard.c */
+void mpath_settle_group(struct mpath_group *group);
+void mpath_guard_progress(struct mpath_path *path);
+void mpath_guard_init(struct mpath *m);
+void mpath_guard_start(struct mpath *m);
+void mpath_guard_stop(struct mpath *m);
+const char *mpath_guard_word(struct mpath_path *path);
+u64 mpath_guard_avoided(struct mpath_path *path);
 
 /* dm-mpath-error.c; any context */
 

@@ -715,6 +715,46 @@ int dm_rq_clone_and_map(struct dm_target *ti, struct request *rq,
 }
 EXPORT_SYMBOL_GPL(dm_rq_clone_and_map);
 
+/* ---- what is in flight ---- */
+
+struct in_flight_walk {
+	unsigned int io_offset;
+	bool (*fn)(struct dm_rq_io *io, void *data);
+	void *data;
+};
+
+static bool visit(struct request *rq, void *data)
+{
+	struct in_flight_walk *walk = data;
+
+	return walk->fn(blk_mq_rq_to_pdu(rq) + walk->io_offset, walk->data);
+}
+
+/**
+ * dm_rq_for_each_in_flight() - look at the map's requests that are in flight
+ * @drq: the map's core object
+ * @fn: called for each, must not sleep; false ends the walk
+ * @data: for @fn
+ *
+ * Those with a device, with a worker, and those that the target is just being asked
+ * about; not those that are parked.  Each may end, or go elsewhere, while @fn looks at it:
+ * its memory stays, but what is written there may be old, or of an earlier request, and
+ * no pointer in it may be followed.
+ *
+ * Context: process, may sleep; the map stays.
+ */
+void dm_rq_for_each_in_flight(struct dm_rq *drq,
+			      bool (*fn)(struct dm_rq_io *io, void *data),
+			      void *data)
+{
+	struct in_flight_walk walk = { READ_ONCE(drq->io_offset), fn, data };
+
+	if (walk.io_offset)
+		blk_mq_tagset_busy_iter(dm_disk(drq->md)->queue->tag_set, visit,
+					&walk);
+}
+EXPORT_SYMBOL_GPL(dm_rq_for_each_in_flight);
+
 /* ---- wake ---- */
 
 /**

@@ -238,6 +238,9 @@ int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
 int dm_rq_clone_and_map(struct dm_target *ti, struct request *rq,
 			union map_info *info, struct request **clone);
 void dm_rq_io_hints(struct dm_target *ti, struct queue_limits *limits);
+void dm_rq_for_each_in_flight(struct dm_rq *drq,
+			      bool (*fn)(struct dm_rq_io *io, void *data),
+			      void *data);
 void dm_rq_wake(struct dm_rq *drq);
 void dm_rq_wake_and_wait(struct dm_rq *drq);
 

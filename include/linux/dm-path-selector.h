@@ -25,9 +25,9 @@ struct dm_ps;
  * struct dm_ps_path - a path as selectors see it
  * @dev: the device; constant
  * @ctx: the selector's own, set in its add_path()
- * @usable: not failed. Written by the target under its lock, read anywhere with
- *	dm_ps_path_usable(): what was read may be old a moment later, which costs
- *	one failed request and nothing else
+ * @usable: not failed, and not set aside because it is stalled. Written by the target
+ *	under its lock, read anywhere with dm_ps_path_usable(): what was read may be old
+ *	a moment later, which costs one failed request and nothing else
  */
 struct dm_ps_path {
 	struct dm_dev *dev;
@@ -61,8 +61,9 @@ struct dm_ps_path {
  * @end_io: Optional: that request has ended, or was refused.  Called once for each
  *	@start_io.  @status is how: who measures should leave out what did not end well.
  *	Runs in: completion, hard irq possible.
- * @fail_path: Optional: path->usable has become false.
- * @reinstate_path: Optional: path->usable has become true.
+ * @fail_path: Optional: the path has failed.
+ * @reinstate_path: Optional: it is to be used again. Neither is called for a path that is
+ *	set aside, or back: what is known of it may be kept.
  *	Both run: under the target's lock, interrupts off.
  * @status: Print, with DMEMIT, what the table or status line says of @path; or with
  *	@path NULL of the group: for STATUSTYPE_TABLE its arguments, their count first,
