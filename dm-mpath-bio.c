@@ -13,6 +13,7 @@
 #include <linux/blk-integrity.h>
 
 #include "dm-mpath.h"
+#include "dm-mpath-trace.h"
 
 #define DM_MSG_PREFIX "multipath"
 
@@ -90,6 +91,7 @@ static int no_path(struct mpath *m, struct bio *bio, bool held, int wakes)
 	if (held ? READ_ONCE(m->handler_late) : !READ_ONCE(m->queue_if_no_path))
 		return DM_MAPIO_KILL;
 
+	trace_mpath_park(m, mpath_bio_of(bio)->nr_bytes);
 	wait_for_path(m, bio, wakes);
 	return DM_MAPIO_SUBMITTED;
 }
@@ -108,6 +110,7 @@ static int map_bio(struct mpath *m, struct bio *bio, struct mpath_bio *mb)
 	bio->bi_opf |= REQ_FAILFAST_TRANSPORT;
 	mb->start = ktime_get_ns();
 	mpath_count_start(path->stats);
+	trace_mpath_map(path, bio_op(bio), mb->nr_bytes);
 
 	ps = &path->group->ps;
 	if (ps->type->start_io)
@@ -239,8 +242,9 @@ int mpath_bio_end_io(struct dm_target *ti, struct bio *bio,
 	ps = &path->group->ps;
 	if (ps->type->end_io)
 		ps->type->end_io(ps, &path->ps, mb->nr_bytes, *status);
-	mpath_count_end(path->stats, bio_op(bio), mb->nr_bytes, mb->start,
-			*status);
+	trace_mpath_end(path, bio_op(bio), mb->nr_bytes, mb->start, *status);
+	mpath_count_end(path->stats, mb->nr_bytes ? bio_op(bio) : REQ_OP_FLUSH,
+			mb->nr_bytes, mb->start, *status);
 	if (unlikely(READ_ONCE(path->stalled)))
 		mpath_guard_progress(path);
 

@@ -17,6 +17,7 @@
  */
 
 #include "dm-mpath.h"
+#include "dm-mpath-trace.h"
 
 #define DM_MSG_PREFIX "multipath"
 
@@ -94,8 +95,10 @@ void mpath_guard_progress(struct mpath_path *path)
 	spin_lock_irqsave(&m->lock, flags);
 	stalled = path->stalled;
 	WRITE_ONCE(path->stalled, false);
-	if (stalled)
+	if (stalled) {
+		trace_mpath_guard(path, false);
 		mpath_settle_group(path->group);
+	}
 	spin_unlock_irqrestore(&m->lock, flags);
 
 	if (stalled)
@@ -125,6 +128,7 @@ static void note_stall(struct mpath *m, struct mpath_path *path)
 	spin_lock_irq(&m->lock);
 	news = !path->failed && !path->stalled;
 	if (news) {
+		trace_mpath_guard(path, true);
 		WRITE_ONCE(path->stalled, true);
 		mpath_settle_group(path->group);
 	}

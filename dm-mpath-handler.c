@@ -13,6 +13,7 @@
 #include <scsi/scsi_dh.h>
 
 #include "dm-mpath.h"
+#include "dm-mpath-trace.h"
 
 #define DM_MSG_PREFIX "multipath"
 
@@ -100,6 +101,7 @@ static void end_round(struct mpath *m)
 		return;
 
 	if (m->init_group && !m->pg_init_required) {
+		trace_mpath_switch_group(m, m->init_group->number);
 		WRITE_ONCE(m->current_group, m->init_group);
 		m->init_group = NULL;
 	}

@@ -10,6 +10,9 @@
 
 #include "dm-mpath.h"
 
+#define CREATE_TRACE_POINTS
+#include "dm-mpath-trace.h"
+
 #define DM_MSG_PREFIX "mpath-rq"
 
 struct workqueue_struct *mpath_wq;
@@ -29,6 +32,12 @@ static bool stays(struct mpath *m, struct dm_rq_io *io)
 	       mio->path->group == READ_ONCE(m->current_group);
 }
 
+static enum dm_rq_map park(struct mpath *m, unsigned int nr_bytes)
+{
+	trace_mpath_park(m, nr_bytes);
+	return DM_RQ_PARK;
+}
+
 static enum dm_rq_map mpath_prep_map(struct dm_rq *drq, struct dm_rq_io *io,
 				     struct block_device **bdev)
 {
@@ -39,9 +48,9 @@ static enum dm_rq_map mpath_prep_map(struct dm_rq *drq, struct dm_rq_io *io,
 
 	path = unlikely(stays(m, io)) ? mio->path : mpath_find_path(m, nr_bytes);
 	if (unlikely(!path))
-		return mpath_may_wait(m) ? DM_RQ_PARK : DM_RQ_KILL;
+		return mpath_may_wait(m) ? park(m, nr_bytes) : DM_RQ_KILL;
 	if (IS_ERR(path))
-		return DM_RQ_PARK;
+		return park(m, nr_bytes);
 
 	mio->path = path;
 	*bdev = path->ps.dev->bdev;
@@ -68,6 +77,7 @@ static void mpath_map(struct dm_rq *drq, struct dm_rq_io *io,
 	mio->start = likely(clone->start_time_ns) ? clone->start_time_ns :
 						    ktime_get_ns();
 	mpath_count_start(mio->path->stats);
+	trace_mpath_map(mio->path, req_op(clone), mio->nr_bytes);
 
 	if (ps->type->start_io)
 		ps->type->start_io(ps, &mio->path->ps, mio->nr_bytes);
@@ -158,6 +168,7 @@ static enum dm_rq_end mpath_end_io(struct dm_rq *drq, struct dm_rq_io *io,
 
 	if (ps->type->end_io)
 		ps->type->end_io(ps, &path->ps, mio->nr_bytes, status);
+	trace_mpath_end(path, req_op(clone), mio->nr_bytes, mio->start, status);
 	mpath_count_end(path->stats, req_op(clone), mio->nr_bytes, mio->start,
 			status);
 	if (unlikely(READ_ONCE(path->stalled)) && !is_shortage(status))

@@ -11,6 +11,7 @@
 #include <linux/moduleparam.h>
 
 #include "dm-mpath.h"
+#include "dm-mpath-trace.h"
 #include "dm-rq-compat.h"
 
 #define DM_MSG_PREFIX "multipath"
@@ -88,6 +89,7 @@ static bool use_group(struct mpath *m, struct mpath_group *group)
 		return false;
 	}
 	m->queue_io = false;
+	trace_mpath_switch_group(m, group->number);
 	WRITE_ONCE(m->current_group, group);
 	return true;
 }
@@ -267,6 +269,7 @@ static void fail_path(struct mpath *m, struct mpath_path *path, bool spare_last)
 		ps->type->fail_path(ps, &path->ps);
 	path->fail_count++;
 	WRITE_ONCE(m->nr_usable, m->nr_usable - 1);
+	trace_mpath_fail(path);
 	start_no_path_clock(m);
 	tell_user_space(m, path, DM_UEVENT_PATH_FAILED);
 	spin_unlock_irqrestore(&m->lock, flags);
@@ -348,6 +351,7 @@ static void reinstate_path(struct mpath *m, struct mpath_path *path, bool told)
 	if (ps->type->reinstate_path)
 		ps->type->reinstate_path(ps, &path->ps);
 	WRITE_ONCE(m->nr_usable, m->nr_usable + 1);
+	trace_mpath_reinstate(path);
 	if (m->rearm_queueing)
 		turn_on_queueing(m);
 	m->rearm_queueing = false;
@@ -433,6 +437,7 @@ void mpath_set_queueing(struct mpath *m, bool on)
  */
 void mpath_wake(struct mpath *m)
 {
+	trace_mpath_wake(m, READ_ONCE(m->nr_usable));
 	if (m->bio_mode)
 		mpath_bio_wake(m);
 	else

@@ -24,6 +24,9 @@
 #include "dm-rq.h"
 #include "dm-rq-compat.h"
 
+#define CREATE_TRACE_POINTS
+#include "dm-rq-trace.h"
+
 #define DM_MSG_PREFIX "rq"
 
 /* Bits of dm_rq_io.flags, valid from one mapping to the next. */
@@ -87,6 +90,7 @@ static void park(struct dm_rq_io *io, int wakes)
 	struct mapped_device *md = drq->md;
 	struct request_queue *q = dm_rq_request(io)->q;
 
+	trace_dm_rq_park(drq, dm_rq_request(io));
 	rcu_read_lock();
 	blk_mq_requeue_request(dm_rq_request(io), false);
 	/* @io may be in use again from here on. */
@@ -282,6 +286,7 @@ static void resolve(struct dm_rq_io *io, struct request *clone)
 	struct request *rq = dm_rq_request(io);
 	enum dm_rq_end how;
 
+	trace_dm_rq_end(drq, rq, io->status);
 	how = drq->ops->end_io(drq, io, clone, io->status);
 	blk_mq_free_request(clone);
 
@@ -358,6 +363,7 @@ static enum rq_end_io_ret end_clone(struct request *clone, blk_status_t status)
 		return RQ_END_IO_NONE;
 	}
 
+	trace_dm_rq_end(drq, dm_rq_request(io), BLK_STS_OK);
 	drq->ops->end_io(drq, io, clone, BLK_STS_OK);
 	blk_mq_free_request(clone);
 	blk_mq_complete_request(dm_rq_request(io));
@@ -561,6 +567,7 @@ static void drop_clone(struct dm_rq_io *io, struct request *clone,
 	struct dm_rq *drq = io->drq;
 
 	blk_mq_cleanup_rq(clone);
+	trace_dm_rq_end(drq, dm_rq_request(io), status);
 	drq->ops->end_io(drq, io, clone, status);
 	blk_mq_free_request(clone);
 }
@@ -629,6 +636,7 @@ static bool send(struct dm_rq_io *io, struct block_device *bdev, bool may_sleep)
 	clone->end_io = end_clone;
 	clone->end_io_data = io;
 	drq->ops->map(drq, io, clone);
+	trace_dm_rq_map(drq, rq);
 
 	if (trace_block_rq_remap_enabled())
 		trace_block_rq_remap(clone, disk_devt(dm_disk(drq->md)),
@@ -773,6 +781,7 @@ void dm_rq_wake(struct dm_rq *drq)
 	if (!queue_is_mq(q))
 		return;
 
+	trace_dm_rq_wake(drq);
 	/* After the caller's change: pairs with the acquire in dispatch(). */
 	smp_mb__before_atomic();
 	atomic_inc(&drq->wakes);
