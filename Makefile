@@ -16,6 +16,7 @@ MODULES = $(ROOT)/lib/modules/$(KVER)
 OURS = updates/dm-mpath-rq
 CONF = $(ROOT)/etc/modprobe.d/dm-mpath-rq.conf
 HOOKS = $(ROOT)/etc/initramfs-tools/hooks
+SBIN = $(ROOT)/usr/sbin
 
 modules:
 	$(MAKE) -C $(KDIR) M=$(M) modules
@@ -35,15 +36,18 @@ install:
 	$(if $(ROOT),,packaging/check install)
 	$(MAKE) -C $(KDIR) M=$(M) INSTALL_MOD_PATH=$(ROOT) INSTALL_MOD_DIR=$(OURS) $(INSTALL_CONFIG) modules_install
 	install -D -m 644 packaging/dm-mpath-rq.conf $(CONF)
+	install -D -m 755 scripts/mpath-top $(SBIN)/mpath-top
 	[ ! -d $(HOOKS) ] || install packaging/initramfs-hook $(HOOKS)/dm-mpath-rq
 	$(depmod)
 
-# The alias goes with the last kernel's modules, and no directory stays that came with them.
+# The alias and mpath-top go with the last kernel's modules, and no directory stays that came with them.
 uninstall:
 	$(if $(ROOT),,packaging/check uninstall)
 	rm -rf $(MODULES)/$(OURS)
 	[ ! -d $(MODULES)/updates ] || rmdir --ignore-fail-on-non-empty $(MODULES)/updates
-	ls -d $(ROOT)/lib/modules/*/$(OURS) 2>/dev/null || rm -f $(CONF) $(HOOKS)/dm-mpath-rq
+	ls -d $(ROOT)/lib/modules/*/$(OURS) 2>/dev/null || \
+		rm -f $(CONF) $(HOOKS)/dm-mpath-rq $(SBIN)/mpath-top
+	[ -z "$(ROOT)" ] || [ ! -d $(SBIN) ] || rmdir -p --ignore-fail-on-non-empty $(SBIN)
 	$(depmod)
 
 # Where a kernel's own modules are.
