@@ -165,9 +165,8 @@ static void look(struct work_struct *work)
 	for (i = 0; i < m->nr_groups; i++) {
 		struct dm_ps *ps = &m->groups[i]->ps;
 
-		for (j = 0; j < ps->nr_paths; j++) {
+		for (j = 0; j < ps->nr_paths; j++)
 			look_at(m, mpath_path_of(ps->paths[j]), now);
-		}
 	}
 	mpath_guard_start(m);
 }

@@ -327,11 +327,12 @@ int mpath_stats_text(struct mpath *m, char *result, unsigned int maxlen)
 	else
 		dm_rq_for_each_in_flight(&m->rq, look_at, &walk);
 
-	DMEMIT("path_stats 1 time_ms %llu mode %s suspend %s %s %llu stall_timeout %u groups %u paths %u\n",
+	DMEMIT("path_stats 1 time_ms %llu mode %s suspend %s %s %llu",
 	       div_u64(ktime_get_ns(), NSEC_PER_MSEC),
 	       m->bio_mode ? "bio" : "rq", suspend_word(m),
-	       m->bio_mode ? "waiting" : "in_flight", walk.in_flight,
-	       m->stall_timeout, m->nr_groups, m->nr_paths);
+	       m->bio_mode ? "waiting" : "in_flight", walk.in_flight);
+	DMEMIT(" stall_timeout %u groups %u paths %u\n", m->stall_timeout,
+	       m->nr_groups, m->nr_paths);
 	r = paths_text(m, walk.since, result + sz, maxlen - sz);
 	kvfree(walk.since);
 	return r < 0 ? r : sz + r;

@@ -727,7 +727,7 @@ EXPORT_SYMBOL_GPL(dm_rq_clone_and_map);
 
 struct in_flight_walk {
 	unsigned int io_offset;
-	bool (*fn)(struct dm_rq_io *io, void *data);
+	dm_rq_visit_fn *fn;
 	void *data;
 };
 
@@ -751,8 +751,7 @@ static bool visit(struct request *rq, void *data)
  *
  * Context: process, may sleep; the map stays.
  */
-void dm_rq_for_each_in_flight(struct dm_rq *drq,
-			      bool (*fn)(struct dm_rq_io *io, void *data),
+void dm_rq_for_each_in_flight(struct dm_rq *drq, dm_rq_visit_fn *fn,
 			      void *data)
 {
 	struct in_flight_walk walk = { READ_ONCE(drq->io_offset), fn, data };
