@@ -235,6 +235,7 @@ int mpath_bio_end_io(struct dm_target *ti, struct bio *bio,
 	struct mpath_bio *mb = mpath_bio_of(bio);
 	struct mpath_path *path = mb->path;
 	struct dm_ps *ps;
+	u64 ns;
 
 	if (unlikely(!path))
 		return DM_ENDIO_DONE;
@@ -242,9 +243,12 @@ int mpath_bio_end_io(struct dm_target *ti, struct bio *bio,
 	ps = &path->group->ps;
 	if (ps->type->end_io)
 		ps->type->end_io(ps, &path->ps, mb->nr_bytes, *status);
-	trace_mpath_end(path, bio_op(bio), mb->nr_bytes, mb->start, *status);
-	mpath_count_end(path->stats, mb->nr_bytes ? bio_op(bio) : REQ_OP_FLUSH,
-			mb->nr_bytes, mb->start, *status);
+	ns = ktime_get_ns() - mb->start;
+	trace_mpath_end(path, bio_op(bio), mb->nr_bytes, ns, *status);
+	if (likely(!*status && mb->nr_bytes))
+		mpath_count_done(path->stats, bio_op(bio), mb->nr_bytes, ns);
+	else
+		mpath_count_rare(path->stats, *status);
 	if (unlikely(READ_ONCE(path->stalled)))
 		mpath_guard_progress(path);
 

@@ -158,25 +158,44 @@ static enum dm_rq_end end_held(struct mpath *m, struct dm_rq_io *io,
 	return nowhere_to_go(m) ? DM_RQ_DONE : DM_RQ_AGAIN;
 }
 
+static noinline enum dm_rq_end end_failed(struct mpath *m, struct dm_rq_io *io,
+					  struct request *clone,
+					  blk_status_t status)
+{
+	struct mpath_io *mio = dm_rq_io_data(io);
+	struct mpath_path *path = mio->path;
+
+	trace_mpath_end(path, req_op(clone), mio->nr_bytes,
+			ktime_get_ns() - mio->start, status);
+	mpath_count_rare(path->stats, status);
+	if (READ_ONCE(path->stalled) && !is_shortage(status))
+		mpath_guard_progress(path);
+
+	if (!mpath_is_path_error(status))
+		return DM_RQ_DONE;
+	return end_held(m, io, clone, status);
+}
+
+/* In this order, little has to be kept while the clock is read. */
 static enum dm_rq_end mpath_end_io(struct dm_rq *drq, struct dm_rq_io *io,
 				   struct request *clone, blk_status_t status)
 {
-	struct mpath *m = container_of(drq, struct mpath, rq);
 	struct mpath_io *mio = dm_rq_io_data(io);
-	struct mpath_path *path = mio->path;
-	struct dm_ps *ps = &path->group->ps;
+	struct dm_ps *ps = &mio->path->group->ps;
+	u64 ns;
 
 	if (ps->type->end_io)
-		ps->type->end_io(ps, &path->ps, mio->nr_bytes, status);
-	trace_mpath_end(path, req_op(clone), mio->nr_bytes, mio->start, status);
-	mpath_count_end(path->stats, req_op(clone), mio->nr_bytes, mio->start,
-			status);
-	if (unlikely(READ_ONCE(path->stalled)) && !is_shortage(status))
-		mpath_guard_progress(path);
+		ps->type->end_io(ps, &mio->path->ps, mio->nr_bytes, status);
+	if (unlikely(status))
+		return end_failed(container_of(drq, struct mpath, rq), io,
+				  clone, status);
 
-	if (likely(!status) || !mpath_is_path_error(status))
-		return DM_RQ_DONE;
-	return end_held(m, io, clone, status);
+	ns = ktime_get_ns() - mio->start;
+	trace_mpath_end(mio->path, req_op(clone), mio->nr_bytes, ns, status);
+	mpath_count_done(mio->path->stats, req_op(clone), mio->nr_bytes, ns);
+	if (unlikely(READ_ONCE(mio->path->stalled)))
+		mpath_guard_progress(mio->path);
+	return DM_RQ_DONE;
 }
 
 const struct dm_rq_ops mpath_rq_ops = {

@@ -325,7 +325,7 @@ int mpath_stats_text(struct mpath *m, char *result, unsigned int maxlen)
 	if (m->bio_mode)
 		walk.in_flight = waiting_bios(m);
 	else
-		dm_rq_for_each_in_flight(&m->rq, look_at, &walk);
+		dm_rq_visit_in_flight(&m->rq, look_at, &walk);
 
 	DMEMIT("path_stats 1 time_ms %llu mode %s suspend %s %s %llu",
 	       div_u64(ktime_get_ns(), NSEC_PER_MSEC),

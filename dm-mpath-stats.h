@@ -73,21 +73,18 @@ static inline void mpath_count_start(struct mpath_stats __percpu *stats)
 
 void mpath_count_rare(struct mpath_stats __percpu *stats, blk_status_t status);
 
-/*
- * It has ended: an I/O of @op and @nr_bytes that began at @start (ktime_get_ns()).  Any
- * context.
- */
-static inline void mpath_count_end(struct mpath_stats __percpu *stats,
-				   enum req_op op, unsigned int nr_bytes,
-				   u64 start, blk_status_t status)
+/* An I/O of @op and @nr_bytes has ended well, in @ns.  Any context. */
+static inline void mpath_count_done(struct mpath_stats __percpu *stats,
+				    unsigned int op, unsigned int nr_bytes,
+				    u64 ns)
 {
 	unsigned int bucket;
 
-	if (unlikely(status || (unsigned int)op > REQ_OP_WRITE)) {
-		mpath_count_rare(stats, status);
+	if (unlikely(op > REQ_OP_WRITE)) {
+		mpath_count_rare(stats, BLK_STS_OK);
 		return;
 	}
-	bucket = fls64(div_u64(ktime_get_ns() - start, NSEC_PER_USEC));
+	bucket = fls64(div_u64(ns, NSEC_PER_USEC));
 	bucket = min_t(unsigned int, bucket, MPATH_LATENCIES - 1);
 	this_cpu_inc(stats->latency[op][bucket]);
 	this_cpu_add(stats->sectors[op], nr_bytes >> SECTOR_SHIFT);

@@ -33,8 +33,8 @@ TRACE_EVENT(mpath_map,
 /* It has ended there; also one that the path's queue did not take. */
 TRACE_EVENT(mpath_end,
 	TP_PROTO(struct mpath_path *path, unsigned int op,
-		 unsigned int nr_bytes, u64 start, blk_status_t status),
-	TP_ARGS(path, op, nr_bytes, start, status),
+		 unsigned int nr_bytes, u64 ns, blk_status_t status),
+	TP_ARGS(path, op, nr_bytes, ns, status),
 	TP_STRUCT__entry(
 		__field(dev_t, map)
 		__field(dev_t, path)
@@ -48,7 +48,7 @@ TRACE_EVENT(mpath_end,
 		__entry->path = path->ps.dev->bdev->bd_dev;
 		__entry->op = op;
 		__entry->bytes = nr_bytes;
-		__entry->ns = ktime_get_ns() - start;
+		__entry->ns = ns;
 		__entry->error = blk_status_to_errno(status);
 	),
 	TP_printk("%d:%d path %d:%d op %u bytes %u ns %llu error %d",

@@ -739,7 +739,7 @@ static bool visit(struct request *rq, void *data)
 }
 
 /**
- * dm_rq_for_each_in_flight() - look at the map's requests that are in flight
+ * dm_rq_visit_in_flight() - look at the map's requests that are in flight
  * @drq: the map's core object
  * @fn: called for each, must not sleep; false ends the walk
  * @data: for @fn
@@ -751,8 +751,7 @@ static bool visit(struct request *rq, void *data)
  *
  * Context: process, may sleep; the map stays.
  */
-void dm_rq_for_each_in_flight(struct dm_rq *drq, dm_rq_visit_fn *fn,
-			      void *data)
+void dm_rq_visit_in_flight(struct dm_rq *drq, dm_rq_visit_fn *fn, void *data)
 {
 	struct in_flight_walk walk = { READ_ONCE(drq->io_offset), fn, data };
 
@@ -760,7 +759,7 @@ void dm_rq_for_each_in_flight(struct dm_rq *drq, dm_rq_visit_fn *fn,
 		blk_mq_tagset_busy_iter(dm_disk(drq->md)->queue->tag_set, visit,
 					&walk);
 }
-EXPORT_SYMBOL_GPL(dm_rq_for_each_in_flight);
+EXPORT_SYMBOL_GPL(dm_rq_visit_in_flight);
 
 /* ---- wake ---- */
 

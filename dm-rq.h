@@ -233,7 +233,7 @@ static inline void *dm_rq_io_data(struct dm_rq_io *io)
 	return io + 1;
 }
 
-/* See dm_rq_for_each_in_flight(). */
+/* See dm_rq_visit_in_flight(). */
 typedef bool (dm_rq_visit_fn)(struct dm_rq_io *io, void *data);
 
 int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
@@ -241,8 +241,7 @@ int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
 int dm_rq_clone_and_map(struct dm_target *ti, struct request *rq,
 			union map_info *info, struct request **clone);
 void dm_rq_io_hints(struct dm_target *ti, struct queue_limits *limits);
-void dm_rq_for_each_in_flight(struct dm_rq *drq, dm_rq_visit_fn *fn,
-			      void *data);
+void dm_rq_visit_in_flight(struct dm_rq *drq, dm_rq_visit_fn *fn, void *data);
 void dm_rq_wake(struct dm_rq *drq);
 void dm_rq_wake_and_wait(struct dm_rq *drq);
 
