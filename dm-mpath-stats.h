@@ -75,19 +75,21 @@ void mpath_count_rare(struct mpath_stats __percpu *stats, blk_status_t status);
 
 /* An I/O of @op and @nr_bytes has ended well, in @ns.  Any context. */
 static inline void mpath_count_done(struct mpath_stats __percpu *stats,
-				    unsigned int op, unsigned int nr_bytes,
+				    enum req_op op, unsigned int nr_bytes,
 				    u64 ns)
 {
+	unsigned int dir = (__force unsigned int)op;
 	unsigned int bucket;
 
-	if (unlikely(op > REQ_OP_WRITE)) {
+	/* These two are directions as well. */
+	if (unlikely(dir > WRITE)) {
 		mpath_count_rare(stats, BLK_STS_OK);
 		return;
 	}
 	bucket = fls64(div_u64(ns, NSEC_PER_USEC));
 	bucket = min_t(unsigned int, bucket, MPATH_LATENCIES - 1);
-	this_cpu_inc(stats->latency[op][bucket]);
-	this_cpu_add(stats->sectors[op], nr_bytes >> SECTOR_SHIFT);
+	this_cpu_inc(stats->latency[dir][bucket]);
+	this_cpu_add(stats->sectors[dir], nr_bytes >> SECTOR_SHIFT);
 }
 
 #endif /* DM_MPATH_STATS_H */

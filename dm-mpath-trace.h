@@ -10,7 +10,7 @@
 
 /* An I/O goes to a path. */
 TRACE_EVENT(mpath_map,
-	TP_PROTO(struct mpath_path *path, unsigned int op,
+	TP_PROTO(struct mpath_path *path, enum req_op op,
 		 unsigned int nr_bytes),
 	TP_ARGS(path, op, nr_bytes),
 	TP_STRUCT__entry(
@@ -22,7 +22,7 @@ TRACE_EVENT(mpath_map,
 	TP_fast_assign(
 		__entry->map = disk_devt(dm_disk(path->m->rq.md));
 		__entry->path = path->ps.dev->bdev->bd_dev;
-		__entry->op = op;
+		__entry->op = (__force unsigned int)op;
 		__entry->bytes = nr_bytes;
 	),
 	TP_printk("%d:%d path %d:%d op %u bytes %u", MAJOR(__entry->map),
@@ -32,7 +32,7 @@ TRACE_EVENT(mpath_map,
 
 /* It has ended there; also one that the path's queue did not take. */
 TRACE_EVENT(mpath_end,
-	TP_PROTO(struct mpath_path *path, unsigned int op,
+	TP_PROTO(struct mpath_path *path, enum req_op op,
 		 unsigned int nr_bytes, u64 ns, blk_status_t status),
 	TP_ARGS(path, op, nr_bytes, ns, status),
 	TP_STRUCT__entry(
@@ -46,7 +46,7 @@ TRACE_EVENT(mpath_end,
 	TP_fast_assign(
 		__entry->map = disk_devt(dm_disk(path->m->rq.md));
 		__entry->path = path->ps.dev->bdev->bd_dev;
-		__entry->op = op;
+		__entry->op = (__force unsigned int)op;
 		__entry->bytes = nr_bytes;
 		__entry->ns = ns;
 		__entry->error = blk_status_to_errno(status);

@@ -19,7 +19,7 @@ DECLARE_EVENT_CLASS(dm_rq_request,
 	),
 	TP_fast_assign(
 		__entry->dev = disk_devt(dm_disk(drq->md));
-		__entry->op = req_op(rq);
+		__entry->op = (__force unsigned int)req_op(rq);
 		__entry->sector = blk_rq_pos(rq);
 		__entry->bytes = blk_rq_bytes(rq);
 	),
@@ -53,7 +53,7 @@ TRACE_EVENT(dm_rq_end,
 	),
 	TP_fast_assign(
 		__entry->dev = disk_devt(dm_disk(drq->md));
-		__entry->op = req_op(rq);
+		__entry->op = (__force unsigned int)req_op(rq);
 		__entry->sector = blk_rq_pos(rq);
 		__entry->bytes = blk_rq_bytes(rq);
 		__entry->error = blk_status_to_errno(status);
