@@ -271,11 +271,21 @@ static bool due_before(struct rb_node *a, const struct rb_node *b)
 			   rb_entry(b, struct iot_region, timed)->deadline);
 }
 
+/*
+ * The timer wheel is late: by one tick, and by up to an eighth of a long time.  So the
+ * timer is set for earlier, goes off for nothing, and is set again for what is left.
+ */
 static void wake_timer(struct dm_iot_client *client, unsigned long deadline)
 {
-	if (!timer_pending(&client->timer) ||
-	    time_before(deadline, client->timer.expires))
-		mod_timer(&client->timer, deadline);
+	unsigned long left = deadline - jiffies;
+
+	if (timer_pending(&client->timer) &&
+	    !time_before(deadline, client->due))
+		return;
+	client->due = deadline;
+	if ((long)left > 0)
+		deadline -= left / 8 + 1;
+	mod_timer(&client->timer, deadline);
 }
 
 /* True: nothing is due earlier.  What has just come is mostly due last. */

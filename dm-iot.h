@@ -48,6 +48,7 @@
  * @timed: active regions with a timeout ahead of them, by deadline
  * @timed_last: the last of them, or NULL
  * @timer: goes off no later than the first of @timed is due
+ * @due: the deadline that @timer is for
  * @retry: has all of @waiting tried again
  */
 struct dm_iot_client {
@@ -70,6 +71,7 @@ struct dm_iot_client {
 	struct rb_root_cached timed;
 	struct rb_node *timed_last;
 	struct timer_list timer;
+	unsigned long due;
 	struct delayed_work retry;
 };
 
