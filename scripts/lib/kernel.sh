@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# kernel.sh - Debian's kernels, their headers and parts of their source, and programs for guests, unpacked
+# kernel.sh - Debian's kernels, their headers and their source, and programs for guests, unpacked
 # in the cache. Sourced after common.sh. Nothing of that is ever installed on the host.
 #   kernel_setup 6.12|6.1	sets KVER, KREL, KROOT (unpacked root), KDIR (build directory), VMLINUZ
-#   source_setup 6.12		sets KSRC (scripts/, selftests/kselftest/, Documentation/sphinx/)
+#   source_setup 6.12		sets KSRC, the whole source; nobody writes to it
 #   clients_setup		sets CLIENTS: $PACKAGES_CLIENTS and what they need and the host has not, as a root
 # Quick when cached. DM_RQ_REFRESH=1 looks for a newer kernel.
 
@@ -96,7 +96,7 @@ fetch_debs() {
 }
 
 source_setup() {
-	KSRC=$CACHE/linux-source-$1
+	KSRC=$CACHE/source-$1
 	source_cached || with_lock "source-$1" source_fetch "$1"
 	source_cached || die "setting up the source of $1 failed"
 	export KSRC
@@ -107,20 +107,19 @@ source_cached() { [ "$(cat "$KSRC/.stamp" 2>/dev/null)" = "$KSRC" ]; }
 source_fetch() {
 	local dir=$CACHE/download-source-$1
 	source_cached && return 0
-	need_space "$CACHE" 500
+	need_space "$CACHE" 2000
 	rm -rf "$KSRC"
 	mkdir -p "$KSRC"
 	apt_knows "linux-source-$1" || apt_update
 	fetch_debs "$dir" "linux-source-$1"
-	step "unpacking parts of the source of $1" source_unpack "$1" "$dir"
+	step "unpacking the source of $1" source_unpack "$1" "$dir"
 	rm -rf "$dir"
 	printf '%s\n' "$KSRC" >"$KSRC/.stamp"
 }
 
 source_unpack() {
 	dpkg --fsys-tarfile "$2"/*.deb | tar -xO "./usr/src/linux-source-$1.tar.xz" |
-		tar -xJ -C "$KSRC" --strip-components=1 "linux-source-$1/scripts" \
-			"linux-source-$1/tools/testing/selftests/kselftest" "linux-source-$1/Documentation/sphinx"
+		tar -xJ -C "$KSRC" --strip-components=1
 }
 
 clients_setup() {

@@ -4,6 +4,7 @@
 # ktap.pl - judge and render KTAP, with perl's own TAP::Parser as the judge.
 #   ktap.pl guest STATUS NAME... <OUT	the block of one guest, indented once: every NAME gets exactly
 #					one result, a lost one is failed; then one on the guest itself
+#   ktap.pl kunit STATUS NAME... <OUT	the same for KUnit suites
 #   ktap.pl total <STREAM		the total line of a whole run; exit 1 if anything is wrong
 # STATUS is the exit status of scripts/guest; 6 when there was nothing to run in it.
 use strict;
@@ -13,7 +14,7 @@ use TAP::Parser;
 $| = 1;
 my $RESULT = qr/^(not )?ok +(\d+)(?: +-)? *(.*)$/;
 my %FATE = (0 => '', 1 => '', 3 => 'the kernel log is dirty', 4 => 'the guest was lost',
-	    5 => 'the guest could not be started', 6 => 'the modules did not build');
+	    5 => 'the guest could not be started', 6 => 'it was not built');
 
 # What is wrong with the lines of one level of a TAP stream, or ''.
 sub problem {
@@ -56,7 +57,7 @@ sub read_guest {
 }
 
 sub show_guest {
-	my ($status, @names) = @_;
+	my ($kind, $status, @names) = @_;
 	my ($tests, $top, $rest) = read_guest();
 	my $number = 0;
 	my $failed = 0;
@@ -83,8 +84,8 @@ sub show_guest {
 	if (!$wrong && !$failed) {
 		$wrong = problem(@$top);
 	}
-	print "  # guest: $wrong\n" if $wrong;
-	printf "  %sok %d guest-verdict\n", $wrong ? 'not ' : '', ++$number;
+	print "  # $kind: $wrong\n" if $wrong;
+	printf "  %sok %d $kind-verdict\n", $wrong ? 'not ' : '', ++$number;
 	return $wrong || $failed ? 1 : 0;
 }
 
@@ -118,6 +119,6 @@ sub show_total {
 }
 
 my $mode = shift // '';
-exit show_guest(@ARGV) if $mode eq 'guest';
+exit show_guest($mode, @ARGV) if $mode eq 'guest' || $mode eq 'kunit';
 exit show_total() if $mode eq 'total';
-die "usage: ktap.pl guest STATUS NAME... | total\n";
+die "usage: ktap.pl guest|kunit STATUS NAME... | total\n";

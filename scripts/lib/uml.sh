@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# uml.sh - a kernel that is a program of the host (user-mode Linux), for KUnit suites. Sourced after kernel.sh.
+# It is 6.12 with tests/.kunitconfig, and this repository as drivers/md/dm-mpath-rq/, all built in.
+#   uml_is_built		building it again takes seconds
+#   uml_build PROGRAM MAKE-ARGUMENT...	builds it, as PROGRAM
+#   uml_run PROGRAM SUITE LIMIT LOG	runs one suite, with the kernel's log in LOG; 0: it came to its end
+# The tree and its objects are in the cache, one for all who build, so that only what changed is compiled.
+
+UML_TREE=$CACHE/uml-6.12/tree
+UML_BUILD=$CACHE/uml-6.12/build
+# As the modules' compiler.
+UML_MAKE=(make -s ARCH=um CC=gcc-12 HOSTCC=gcc-12)
+
+uml_is_built() { [ -x "$UML_BUILD/linux" ] && uml_has_tree; }
+
+uml_build() { with_lock uml-6.12 uml_build_locked "$@"; }
+
+# In a subshell, under the lock.
+uml_build_locked() {
+	local program=$1
+	shift
+	uml_has_tree || uml_make_tree
+	uml_copy_sources
+	mkdir -p "$UML_BUILD"
+	if ! cmp -s "$REPO/tests/.kunitconfig" "$UML_BUILD/.kunitconfig"; then
+		cp "$REPO/tests/.kunitconfig" "$UML_BUILD/.config"
+	fi
+	"${UML_MAKE[@]}" -C "$UML_TREE" O="$UML_BUILD" olddefconfig >/dev/null
+	uml_config_is_whole
+	cp "$REPO/tests/.kunitconfig" "$UML_BUILD/.kunitconfig"
+	"${UML_MAKE[@]}" -j"$(nproc)" -C "$UML_TREE" O="$UML_BUILD" "$@" linux
+	mkdir -p "${program%/*}"
+	cp "$UML_BUILD/linux" "$program.new"
+	mv "$program.new" "$program"
+}
+
+uml_has_tree() { [ "$(cat "$UML_TREE/.stamp-uml" 2>/dev/null)" = "$UML_TREE" ]; }
+
+# Hard links to the source; what is changed here becomes a file of its own.
+uml_make_tree() {
+	local md=$UML_TREE/drivers/md
+	need_space "$CACHE" 700
+	rm -rf "$UML_TREE" "$UML_BUILD"
+	mkdir -p "${UML_TREE%/*}"
+	cp -al "$KSRC" "$UML_TREE"
+	# shellcheck disable=SC2016 # make's
+	sed -i '$a obj-$(CONFIG_BLK_DEV_DM) += dm-mpath-rq/' "$md/Makefile"
+	sed -i 's|^source "drivers/md/dm-vdo/Kconfig"|&\nsource "drivers/md/dm-mpath-rq/Kconfig"|' "$md/Kconfig"
+	printf '%s\n' "$UML_TREE" >"$UML_TREE/.stamp-uml"
+}
+
+in_tree_files() {
+	cd "$REPO" || exit
+	find . -maxdepth 1 \( -name '*.[ch]' -o -name Kbuild -o -name Kconfig \) -type f
+	find ./include -name '*.h' -type f
+	find ./tests -maxdepth 1 -name '*_kunit.[ch]' -type f
+}
+
+# Copied only if they differ, so that make's dates mean something whoever builds next.
+uml_copy_sources() {
+	local dir=$UML_TREE/drivers/md/dm-mpath-rq file
+	mkdir -p "$dir"
+	while IFS= read -r file; do
+		rm -f "$dir/$file"
+	done < <(comm -13 <(in_tree_files | sort) <(cd "$dir" && find . -type f | sort))
+	while IFS= read -r file; do
+		cmp -s "$REPO/$file" "$dir/$file" || install -D -m 644 "$REPO/$file" "$dir/$file"
+	done < <(in_tree_files)
+}
+
+# Each line of the wish must be in the configuration: an option that is gone would be dropped silently.
+uml_config_is_whole() {
+	local missing
+	missing=$(grep -E '^(CONFIG_|# CONFIG_)' "$REPO/tests/.kunitconfig" | grep -vxF -f "$UML_BUILD/.config" || true)
+	[ -z "$missing" ] || die "tests/.kunitconfig asks for what this kernel does not give: $missing"
+}
+
+# No time passes while it computes, and none is waited for in vain: a wait for 30 s is over at once, and what
+# a test measures does not depend on how busy the host is.
+uml_run() {
+	local status=0
+	timeout --foreground -k 5 "$3" "$1" mem=256M time-travel=inf-cpu console=tty \
+		"kunit.filter_glob=$2" kunit_shutdown=halt ${SEED:+"dm_io_timeout_kunit.seed=$SEED"} \
+		</dev/null >"$4" 2>&1 || status=$?
+	return $status
+}

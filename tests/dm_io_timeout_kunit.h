@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * dm_io_timeout_kunit: disks whose completions the test decides, and who notes what
+ * notify is told.
+ */
+#ifndef DM_IO_TIMEOUT_KUNIT_H
+#define DM_IO_TIMEOUT_KUNIT_H
+
+#include <kunit/test.h>
+#include <linux/blkdev.h>
+#include <linux/completion.h>
+#include <linux/dm-io-timeout.h>
+#include <linux/file.h>
+#include <linux/jiffies.h>
+#include <linux/vmalloc.h>
+
+#define DISK_SECTORS	2048
+
+/* Lets a tick pass, unless @end has come. */
+static bool tick_before(unsigned long end)
+{
+	if (!time_before(jiffies, end))
+		return false;
+	schedule_timeout_uninterruptible(1);
+	return true;
+}
+
+/* True once @cond is; false if it is not within 20 s. */
+#define COMES(cond)							\
+({									\
+	unsigned long __end = jiffies + 20 * HZ;			\
+	bool __came;							\
+									\
+	do {								\
+		__came = (cond);					\
+	} while (!__came && tick_before(__end));			\
+	__came;								\
+})
+
+/* ---- disks ---- */
+
+/**
+ * struct test_disk - a disk of the test's own
+ * @disk: the disk
+ * @file: it is open
+ * @bdev: of @file
+ * @content: what is on it. Data move when a bio is completed, not before
+ * @lock: the following
+ * @held: bios that came and are not completed, in order
+ * @arrived: bios that came
+ * @opf: of the last one
+ * @at_once: what comes is completed, with @answer
+ * @answer: see @at_once
+ * @again: REQ_NOWAIT is refused
+ * @gate: submitters sleep until it is complete, if there is one
+ */
+struct test_disk {
+	struct gendisk *disk;
+	struct file *file;
+	struct block_device *bdev;
+	u8 *content;
+	spinlock_t lock;	/* what follows */
+	struct bio_list held;
+	unsigned int arrived;
+	blk_opf_t opf;
+	bool at_once;
+	blk_status_t answer;
+	bool again;
+	struct completion *gate;
+};
+
+static void move_data(struct test_disk *d, struct bio *bio)
+{
+	u8 *at = d->content + (bio->bi_iter.bi_sector << SECTOR_SHIFT);
+	struct bvec_iter iter;
+	struct bio_vec bv;
+
+	switch (bio_op(bio)) {
+	case REQ_OP_DISCARD:
+	case REQ_OP_WRITE_ZEROES:
+		memset(at, 0, bio->bi_iter.bi_size);
+		break;
+	case REQ_OP_READ:
+		bio_for_each_segment(bv, bio, iter) {
+			memcpy_to_bvec(&bv, at);
+			at += bv.bv_len;
+		}
+		break;
+	case REQ_OP_WRITE:
+		bio_for_each_segment(bv, bio, iter) {
+			memcpy_from_bvec(at, &bv);
+			at += bv.bv_len;
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+static void disk_complete(struct test_disk *d, struct bio *bio,
+			  blk_status_t status)
+{
+	/* A part of it that was split off may have left its status there. */
+	if (status)
+		bio->bi_status = status;
+	else
+		move_data(d, bio);
+	bio_endio(bio);
+}
+
+static void disk_submit_bio(struct bio *bio)
+{
+	struct test_disk *d = bio->bi_bdev->bd_disk->private_data;
+	bool refused, at_once;
+	blk_status_t answer;
+
+	if (d->gate)
+		wait_for_completion(d->gate);
+	bio = bio_split_to_limits(bio);
+	if (!bio)
+		return;
+
+	spin_lock_irq(&d->lock);
+	d->arrived++;
+	d->opf = bio->bi_opf;
+	refused = d->again && (bio->bi_opf & REQ_NOWAIT);
+	at_once = d->at_once;
+	answer = d->answer;
+	if (!refused && !at_once)
+		bio_list_add(&d->held, bio);
+	spin_unlock_irq(&d->lock);
+
+	if (refused)
+		disk_complete(d, bio, BLK_STS_AGAIN);
+	else if (at_once)
+		disk_complete(d, bio, answer);
+}
+
+static const struct block_device_operations disk_ops = {
+	.submit_bio = disk_submit_bio,
+};
+
+/* The @nth of those that are held, which is no longer; NULL if there is none. */
+static struct bio *take_held(struct test_disk *d, unsigned int nth)
+{
+	struct bio_list rest = BIO_EMPTY_LIST;
+	struct bio *bio, *found = NULL;
+
+	spin_lock_irq(&d->lock);
+	while ((bio = bio_list_pop(&d->held))) {
+		if (nth-- == 0)
+			found = bio;
+		else
+			bio_list_add(&rest, bio);
+	}
+	d->held = rest;
+	spin_unlock_irq(&d->lock);
+	return found;
+}
+
+/* The @nth that is held comes back.  False: there is none. */
+static bool disk_end(struct test_disk *d, unsigned int nth, blk_status_t status)
+{
+	struct bio *bio = take_held(d, nth);
+
+	if (bio)
+		disk_complete(d, bio, status);
+	return bio;
+}
+
+static void disk_end_all(struct test_disk *d, blk_status_t status)
+{
+	while (disk_end(d, 0, status))
+		;
+}
+
+static unsigned int disk_held(struct test_disk *d)
+{
+	unsigned int n;
+
+	spin_lock_irq(&d->lock);
+	n = bio_list_size(&d->held);
+	spin_unlock_irq(&d->lock);
+	return n;
+}
+
+/* @max_sectors of a bio, or 0 for no limit; @nowait: it takes REQ_NOWAIT. */
+static void disk_create(struct kunit *test, struct test_disk *d,
+			unsigned int max_sectors, bool nowait)
+{
+	struct queue_limits lim = {
+		.features = BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA |
+			    (nowait ? BLK_FEAT_NOWAIT : 0),
+		.max_hw_sectors = max_sectors ?: DISK_SECTORS,
+		.max_hw_discard_sectors = DISK_SECTORS,
+		.max_write_zeroes_sectors = DISK_SECTORS,
+	};
+	static atomic_t number = ATOMIC_INIT(0);
+	struct file *file;
+	int r;
+
+	spin_lock_init(&d->lock);
+	bio_list_init(&d->held);
+	d->content = vzalloc(DISK_SECTORS << SECTOR_SHIFT);
+	KUNIT_ASSERT_NOT_NULL(test, d->content);
+	d->disk = blk_alloc_disk(&lim, NUMA_NO_NODE);
+	if (IS_ERR(d->disk))
+		d->disk = NULL;
+	KUNIT_ASSERT_NOT_NULL(test, d->disk);
+	d->disk->fops = &disk_ops;
+	d->disk->private_data = d;
+	d->disk->flags |= GENHD_FL_NO_PART;
+	snprintf(d->disk->disk_name, DISK_NAME_LEN, "kunit%d",
+		 atomic_inc_return(&number));
+	set_capacity(d->disk, DISK_SECTORS);
+	r = add_disk(d->disk);
+	if (r) {
+		put_disk(d->disk);
+		d->disk = NULL;
+	}
+	KUNIT_ASSERT_EQ(test, r, 0);
+
+	file = bdev_file_open_by_dev(disk_devt(d->disk),
+				     BLK_OPEN_READ | BLK_OPEN_WRITE, d, NULL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	d->file = file;
+	d->bdev = file_bdev(file);
+}
+
+static void disk_remove(struct test_disk *d)
+{
+	if (d->file)
+		bdev_fput(d->file);
+	/* The file is closed by a work item of the task, or of nobody's. */
+	flush_delayed_fput();
+	if (d->disk) {
+		del_gendisk(d->disk);
+		put_disk(d->disk);
+	}
+	vfree(d->content);
+}
+
+/* ---- what notify is told ---- */
+
+/**
+ * struct watch - notes of notify
+ * @lock: the following
+ * @notes: so many
+ * @ends: so many of them ends
+ * @note: what, and when
+ * @hook: called for each, after it was noted
+ * @data: for @hook
+ * @text: told()'s
+ */
+struct watch {
+	spinlock_t lock;	/* what follows */
+	unsigned int notes;
+	unsigned int ends;
+	struct note {
+		struct dm_iot_region_state was;
+		unsigned long when;
+	} note[512];
+	void (*hook)(struct watch *w, const struct dm_iot_region_state *state);
+	void *data;
+	char text[513];
+};
+
+static void watch_notify(const struct dm_iot_region_state *state, void *context)
+{
+	struct watch *w = context;
+	unsigned long irq;
+
+	spin_lock_irqsave(&w->lock, irq);
+	if (w->notes < ARRAY_SIZE(w->note)) {
+		w->note[w->notes].was = *state;
+		w->note[w->notes].when = jiffies;
+	}
+	w->notes++;
+	if (state->state != DM_IOT_TIMEOUT)
+		w->ends++;
+	spin_unlock_irqrestore(&w->lock, irq);
+	if (w->hook)
+		w->hook(w, state);
+}
+
+static struct watch *watch_create(struct kunit *test)
+{
+	struct watch *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, w);
+	spin_lock_init(&w->lock);
+	return w;
+}
+
+/* What it was told: O for OK, T for TIMEOUT, C for CANCELLED, E for ERROR. */
+static const char *told(struct watch *w)
+{
+	unsigned int i;
+
+	for (i = 0; i < min(w->notes, ARRAY_SIZE(w->note)); i++)
+		w->text[i] = "OTCE"[w->note[i].was.state];
+	w->text[i] = '\0';
+	return w->text;
+}
+
+#endif /* DM_IO_TIMEOUT_KUNIT_H */
