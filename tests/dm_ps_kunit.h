@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * dm_ps_*_kunit: a group of paths, without devices, for a selector.
+ *
+ * A suite includes the selector's file after this, because of its static functions.
+ * That copy is not registered: its module_init() is nothing here.
+ */
+#ifndef DM_PS_KUNIT_H
+#define DM_PS_KUNIT_H
+
+#include <kunit/test.h>
+#include <linux/module.h>
+
+#include <linux/dm-path-selector.h>
+
+#undef module_init
+#undef module_exit
+#undef __init
+#undef __exit
+#define module_init(fn)	static_assert(sizeof(#fn))
+#define module_exit(fn)	static_assert(sizeof(#fn))
+#define __init		__maybe_unused
+#define __exit		__maybe_unused
+
+#define MAX_PATHS	8
+
+/**
+ * struct group - a selector at work
+ * @ps: what the target has
+ * @path: usable, all of them, unless the case says otherwise
+ * @paths: of @ps
+ * @made: @ps has to be destroyed
+ */
+struct group {
+	struct dm_ps ps;
+	struct dm_ps_path path[MAX_PATHS];
+	struct dm_ps_path *paths[MAX_PATHS];
+	bool made;
+};
+
+static void group_destroy(void *data)
+{
+	struct group *g = data;
+
+	if (g->made)
+		g->ps.type->destroy(&g->ps);
+}
+
+static struct group *group_alloc(struct kunit *test, const struct dm_ps_type *type)
+{
+	struct group *g = kunit_kzalloc(test, sizeof(*g), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, g);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, group_destroy, g), 0);
+	g->ps.type = type;
+	g->ps.paths = g->paths;
+	return g;
+}
+
+/* The words of @text as a table has them; 0 or an errno, and then why. */
+static int add_path(struct group *g, const char *text)
+{
+	struct dm_ps_path *path = &g->path[g->ps.nr_paths];
+	char words[64], *at = words, *word, *argv[4], *error = NULL;
+	unsigned int argc = 0;
+	int r;
+
+	strscpy(words, text, sizeof(words));
+	while ((word = strsep(&at, " ")))
+		if (*word && argc < ARRAY_SIZE(argv))
+			argv[argc++] = word;
+	path->usable = true;
+	g->paths[g->ps.nr_paths++] = path;
+	r = g->ps.type->add_path(&g->ps, path, argc, argv, &error);
+	if (r) {
+		g->ps.nr_paths--;
+		if (!error)
+			r = -ENOMSG;
+	}
+	return r;
+}
+
+/* A group of @nr paths, each with the arguments @text. */
+static struct group *group_of(struct kunit *test, const struct dm_ps_type *type,
+			      unsigned int nr, const char *text)
+{
+	struct group *g = group_alloc(test, type);
+	char *error = NULL;
+
+	KUNIT_ASSERT_EQ(test, type->create(&g->ps, 0, NULL, &error), 0);
+	g->made = true;
+	while (g->ps.nr_paths < nr)
+		KUNIT_ASSERT_EQ(test, add_path(g, text), 0);
+	return g;
+}
+
+/* The number of the path that is chosen; -1: none. */
+static int chosen(struct group *g, size_t nr_bytes)
+{
+	struct dm_ps_path *path = g->ps.type->select(&g->ps, nr_bytes);
+
+	return path ? path - g->path : -1;
+}
+
+/* No path, one path, all but one failed: the same for every selector. */
+static void expect_edges(struct kunit *test, const struct dm_ps_type *type,
+			 const char *text)
+{
+	struct group *g = group_of(test, type, 0, text);
+	int i, j;
+
+	KUNIT_EXPECT_EQ(test, chosen(g, 0), -1);
+	KUNIT_ASSERT_EQ(test, add_path(g, text), 0);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_EQ(test, chosen(g, SIZE_MAX), 0);
+
+	g = group_of(test, type, 5, text);
+	for (i = 0; i < 5; i++) {
+		for (j = 0; j < 5; j++)
+			g->path[j].usable = j == i;
+		for (j = 0; j < 3; j++)
+			KUNIT_EXPECT_EQ(test, chosen(g, 4096), i);
+	}
+	g->path[4].usable = false;
+	KUNIT_EXPECT_EQ(test, chosen(g, 0), -1);
+	g->path[2].usable = true;
+	KUNIT_EXPECT_EQ(test, chosen(g, 0), 2);
+}
+
+struct words_param {
+	const char *name;
+	const char *words;
+	int error;
+	const char *table;
+};
+
+/* What a path's arguments may be, and that the table says what was given. */
+static void expect_words(struct kunit *test, const struct dm_ps_type *type,
+			 const struct words_param *p)
+{
+	struct group *g = group_of(test, type, 0, "");
+	char text[64] = "";
+	int r;
+
+	r = add_path(g, p->words);
+	KUNIT_EXPECT_EQ(test, r, p->error);
+	if (r)
+		return;
+	type->status(&g->ps, &g->path[0], STATUSTYPE_TABLE, text, sizeof(text));
+	KUNIT_EXPECT_STREQ(test, text, p->table);
+}
+
+#endif /* DM_PS_KUNIT_H */
