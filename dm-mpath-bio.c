@@ -99,7 +99,8 @@ static int no_path(struct mpath *m, struct bio *bio, bool held, int wakes)
 static int map_bio(struct mpath *m, struct bio *bio, struct mpath_bio *mb)
 {
 	int wakes = atomic_read_acquire(&m->rq.wakes);
-	struct mpath_path *path = mpath_find_path(m, mb->nr_bytes);
+	struct mpath_path *path = mpath_find_path(m, mb->nr_bytes,
+						  bio_op(bio));
 	struct dm_ps *ps;
 
 	if (IS_ERR_OR_NULL(path))
@@ -114,7 +115,8 @@ static int map_bio(struct mpath *m, struct bio *bio, struct mpath_bio *mb)
 
 	ps = &path->group->ps;
 	if (ps->type->start_io)
-		ps->type->start_io(ps, &path->ps, mb->nr_bytes);
+		ps->type->start_io(ps, &path->ps, mb->nr_bytes, bio_op(bio),
+				   bio);
 	return DM_MAPIO_REMAPPED;
 }
 
@@ -242,7 +244,7 @@ int mpath_bio_end_io(struct dm_target *ti, struct bio *bio,
 
 	ps = &path->group->ps;
 	if (ps->type->end_io)
-		ps->type->end_io(ps, &path->ps, mb->nr_bytes, *status);
+		ps->type->end_io(ps, &path->ps, mb->nr_bytes, bio, *status);
 	ns = ktime_get_ns() - mb->start;
 	trace_mpath_end(path, bio_op(bio), mb->nr_bytes, ns, *status);
 	if (likely(!*status && mb->nr_bytes))

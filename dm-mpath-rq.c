@@ -43,10 +43,12 @@ static enum dm_rq_map mpath_prep_map(struct dm_rq *drq, struct dm_rq_io *io,
 {
 	struct mpath *m = container_of(drq, struct mpath, rq);
 	struct mpath_io *mio = dm_rq_io_data(io);
-	unsigned int nr_bytes = blk_rq_bytes(dm_rq_request(io));
+	struct request *rq = dm_rq_request(io);
+	unsigned int nr_bytes = blk_rq_bytes(rq);
 	struct mpath_path *path;
 
-	path = unlikely(stays(m, io)) ? mio->path : mpath_find_path(m, nr_bytes);
+	path = unlikely(stays(m, io)) ?
+		mio->path : mpath_find_path(m, nr_bytes, req_op(rq));
 	if (unlikely(!path))
 		return mpath_may_wait(m) ? park(m, nr_bytes) : DM_RQ_KILL;
 	if (IS_ERR(path))
@@ -80,7 +82,17 @@ static void mpath_map(struct dm_rq *drq, struct dm_rq_io *io,
 	trace_mpath_map(mio->path, req_op(clone), mio->nr_bytes);
 
 	if (ps->type->start_io)
-		ps->type->start_io(ps, &mio->path->ps, mio->nr_bytes);
+		ps->type->start_io(ps, &mio->path->ps, mio->nr_bytes,
+				   req_op(clone), io);
+}
+
+/* Its selector may know another path that has room. */
+static bool mpath_no_room(struct dm_rq *drq, struct dm_rq_io *io)
+{
+	struct mpath_io *mio = dm_rq_io_data(io);
+	struct dm_ps *ps = &mio->path->group->ps;
+
+	return ps->type->refused && ps->type->refused(ps, &mio->path->ps);
 }
 
 /* The device, or its queue, is short of something. */
@@ -185,7 +197,7 @@ static enum dm_rq_end mpath_end_io(struct dm_rq *drq, struct dm_rq_io *io,
 	u64 ns;
 
 	if (ps->type->end_io)
-		ps->type->end_io(ps, &mio->path->ps, mio->nr_bytes, status);
+		ps->type->end_io(ps, &mio->path->ps, mio->nr_bytes, io, status);
 	if (unlikely(status))
 		return end_failed(container_of(drq, struct mpath, rq), io,
 				  clone, status);
@@ -202,6 +214,7 @@ const struct dm_rq_ops mpath_rq_ops = {
 	.io_data_size = sizeof(struct mpath_io),
 	.prep_map = mpath_prep_map,
 	.map = mpath_map,
+	.no_room = mpath_no_room,
 	.end_io_first = mpath_end_io_first,
 	.end_io = mpath_end_io,
 };
@@ -241,7 +254,7 @@ static int mpath_busy(struct dm_target *ti)
 static int mpath_prepare_ioctl(struct dm_target *ti, struct block_device **bdev)
 {
 	struct mpath *m = mpath_of(ti);
-	struct mpath_path *path = mpath_find_path(m, 0);
+	struct mpath_path *path = mpath_find_path(m, 0, REQ_OP_READ);
 
 	if (!path)
 		return READ_ONCE(m->queue_if_no_path) ? -ENOTCONN : -EIO;

@@ -24,22 +24,23 @@ MODULE_PARM_DESC(queue_if_no_path_timeout_secs,
 
 /* ---- choosing a group ---- */
 
-static struct mpath_path *select_in(struct mpath_group *group, size_t nr_bytes)
+static struct mpath_path *select_in(struct mpath_group *group, size_t nr_bytes,
+				    enum req_op op)
 {
-	struct dm_ps_path *path = group->ps.type->select(&group->ps, nr_bytes);
+	struct dm_ps_path *path = group->ps.type->select(&group->ps, nr_bytes, op);
 
 	return path ? mpath_path_of(path) : NULL;
 }
 
 static struct mpath_path *select_in_any(struct mpath *m, bool bypassed,
-					size_t nr_bytes)
+					size_t nr_bytes, enum req_op op)
 {
 	struct mpath_path *path = NULL;
 	unsigned int i;
 
 	for (i = 0; i < m->nr_groups && !path; i++)
 		if (m->groups[i]->bypassed == bypassed)
-			path = select_in(m->groups[i], nr_bytes);
+			path = select_in(m->groups[i], nr_bytes, op);
 	return path;
 }
 
@@ -48,7 +49,8 @@ static struct mpath_path *select_in_any(struct mpath *m, bool bypassed,
  * as it has a path; then the groups in the order of the table, those that are
  * disabled last.
  */
-static struct mpath_path *select_preferred(struct mpath *m, size_t nr_bytes)
+static struct mpath_path *select_preferred(struct mpath *m, size_t nr_bytes,
+					   enum req_op op)
 {
 	struct mpath_path *path = NULL;
 	struct mpath_group *in_use;
@@ -56,15 +58,15 @@ static struct mpath_path *select_preferred(struct mpath *m, size_t nr_bytes)
 	lockdep_assert_held(&m->lock);
 
 	if (m->next_group)
-		path = select_in(m->next_group, nr_bytes);
+		path = select_in(m->next_group, nr_bytes, op);
 	m->next_group = NULL;
 	in_use = m->current_group ?: m->init_group;
 	if (!path && in_use)
-		path = select_in(in_use, nr_bytes);
+		path = select_in(in_use, nr_bytes, op);
 	if (!path)
-		path = select_in_any(m, false, nr_bytes);
+		path = select_in_any(m, false, nr_bytes, op);
 	if (!path)
-		path = select_in_any(m, true, nr_bytes);
+		path = select_in_any(m, true, nr_bytes, op);
 	return path;
 }
 
@@ -98,6 +100,7 @@ static bool use_group(struct mpath *m, struct mpath_group *group)
  * mpath_choose_path() - a path, from whichever group has one
  * @m: the map
  * @nr_bytes: of the request; 0: none in particular
+ * @op: of the request
  *
  * The way out for an I/O path that has found no current group, or no usable path
  * in it.
@@ -107,14 +110,15 @@ static bool use_group(struct mpath *m, struct mpath_group *group)
  * ERR_PTR(-EAGAIN) if there is one and its group is being made ready: mpath_wake()
  * follows.
  */
-struct mpath_path *mpath_choose_path(struct mpath *m, size_t nr_bytes)
+struct mpath_path *mpath_choose_path(struct mpath *m, size_t nr_bytes,
+				     enum req_op op)
 {
 	struct mpath_path *path = NULL;
 	unsigned long flags;
 
 	spin_lock_irqsave(&m->lock, flags);
 	if (m->nr_usable)
-		path = select_preferred(m, nr_bytes);
+		path = select_preferred(m, nr_bytes, op);
 	if (!path) {
 		m->queue_io = false;
 		forget_group(m);

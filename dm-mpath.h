@@ -246,7 +246,8 @@ int mpath_table_text(struct mpath *m, char *result, unsigned int maxlen);
 
 /* dm-mpath-state.c */
 void mpath_init_state(struct mpath *m);
-struct mpath_path *mpath_choose_path(struct mpath *m, size_t nr_bytes);
+struct mpath_path *mpath_choose_path(struct mpath *m, size_t nr_bytes,
+				     enum req_op op);
 bool mpath_may_wait(struct mpath *m);
 void mpath_fail_path(struct mpath *m, struct mpath_path *path);
 void mpath_fail_silent_path(struct mpath *m, struct mpath_path *path);
@@ -354,22 +355,24 @@ void mpath_put_selector(const struct dm_ps_type *type);
  * mpath_find_path() - the path for a request or bio of @nr_bytes
  * @m: the map
  * @nr_bytes: 0: none in particular
+ * @op: what it does
  *
  * Context: any but hard irq; takes the map's lock only where there is no current
  * group with a usable path.
  * Return: as mpath_choose_path().
  */
 static inline struct mpath_path *mpath_find_path(struct mpath *m,
-						 size_t nr_bytes)
+						 size_t nr_bytes,
+						 enum req_op op)
 {
 	struct mpath_group *group = READ_ONCE(m->current_group);
 	struct dm_ps_path *path = NULL;
 
 	if (likely(group))
-		path = group->ps.type->select(&group->ps, nr_bytes);
+		path = group->ps.type->select(&group->ps, nr_bytes, op);
 	if (likely(path))
 		return mpath_path_of(path);
-	return mpath_choose_path(m, nr_bytes);
+	return mpath_choose_path(m, nr_bytes, op);
 }
 
 #endif /* DM_MPATH_H */

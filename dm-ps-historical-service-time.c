@@ -315,7 +315,8 @@ static noinline struct dm_ps_path *select_slow(struct dm_ps *ps,
 	return select_best(ps, cpu, group->max_ratio);
 }
 
-static struct dm_ps_path *hst_select(struct dm_ps *ps, size_t nr_bytes)
+static struct dm_ps_path *hst_select(struct dm_ps *ps, size_t nr_bytes,
+				     enum req_op op)
 {
 	struct hst_group *group = ps->ctx;
 	struct hst_cpu *cpu = raw_cpu_ptr(group->cpus);
@@ -337,7 +338,7 @@ static noinline void begin_sample(struct hst_path *hp)
 }
 
 static void hst_start_io(struct dm_ps *ps, struct dm_ps_path *path,
-			 size_t nr_bytes)
+			 size_t nr_bytes, enum req_op op, const void *id)
 {
 	struct hst_path *hp = path->ctx;
 	unsigned int skip;
@@ -390,7 +391,7 @@ static noinline void end_sample(struct dm_ps *ps, struct hst_path *hp,
 
 /* A sample ends with its last request, or when the path becomes idle. */
 static void hst_end_io(struct dm_ps *ps, struct dm_ps_path *path,
-		       size_t nr_bytes, blk_status_t status)
+		       size_t nr_bytes, const void *id, blk_status_t status)
 {
 	struct hst_path *hp = path->ctx;
 	/* From before the path is idle, when the next sample may begin. */

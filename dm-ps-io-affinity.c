@@ -105,7 +105,8 @@ static struct dm_ps_path *ioa_select_other(struct dm_ps *ps)
 	return last;
 }
 
-static struct dm_ps_path *ioa_select(struct dm_ps *ps, size_t nr_bytes)
+static struct dm_ps_path *ioa_select(struct dm_ps *ps, size_t nr_bytes,
+				     enum req_op op)
 {
 	struct ioa_group *group = ps->ctx;
 	struct dm_ps_path *own = this_cpu_read(group->cpus->own);

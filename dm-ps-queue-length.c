@@ -32,7 +32,8 @@ struct ql_path {
 	unsigned int repeat_count;
 } ____cacheline_aligned_in_smp;
 
-static struct dm_ps_path *ql_select(struct dm_ps *ps, size_t nr_bytes)
+static struct dm_ps_path *ql_select(struct dm_ps *ps, size_t nr_bytes,
+				    enum req_op op)
 {
 	struct ql_group *group = ps->ctx;
 	unsigned int best_i = 0, left, i;
@@ -64,7 +65,7 @@ static struct dm_ps_path *ql_select(struct dm_ps *ps, size_t nr_bytes)
 }
 
 static void ql_start_io(struct dm_ps *ps, struct dm_ps_path *path,
-			size_t nr_bytes)
+			size_t nr_bytes, enum req_op op, const void *id)
 {
 	struct ql_path *qp = path->ctx;
 
@@ -72,7 +73,7 @@ static void ql_start_io(struct dm_ps *ps, struct dm_ps_path *path,
 }
 
 static void ql_end_io(struct dm_ps *ps, struct dm_ps_path *path,
-		      size_t nr_bytes, blk_status_t status)
+		      size_t nr_bytes, const void *id, blk_status_t status)
 {
 	struct ql_path *qp = path->ctx;
 

@@ -54,7 +54,8 @@ static struct dm_ps_path *nth_usable(struct dm_ps *ps, unsigned int turn)
 	return last;
 }
 
-static struct dm_ps_path *rr_select(struct dm_ps *ps, size_t nr_bytes)
+static struct dm_ps_path *rr_select(struct dm_ps *ps, size_t nr_bytes,
+				    enum req_op op)
 {
 	struct rr_group *group = ps->ctx;
 	unsigned int turn;

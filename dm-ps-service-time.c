@@ -62,7 +62,8 @@ static bool st_earlier(u64 a_bytes, unsigned int a, u64 b_bytes, unsigned int b,
 	return a_bytes == b_bytes ? a > b : a_bytes < b_bytes;
 }
 
-static struct dm_ps_path *st_select(struct dm_ps *ps, size_t nr_bytes)
+static struct dm_ps_path *st_select(struct dm_ps *ps, size_t nr_bytes,
+				    enum req_op op)
 {
 	struct st_group *group = ps->ctx;
 	struct dm_ps_path *best = NULL;
@@ -96,7 +97,7 @@ static struct dm_ps_path *st_select(struct dm_ps *ps, size_t nr_bytes)
 }
 
 static void st_start_io(struct dm_ps *ps, struct dm_ps_path *path,
-			size_t nr_bytes)
+			size_t nr_bytes, enum req_op op, const void *id)
 {
 	struct st_path *sp = path->ctx;
 
@@ -104,7 +105,7 @@ static void st_start_io(struct dm_ps *ps, struct dm_ps_path *path,
 }
 
 static void st_end_io(struct dm_ps *ps, struct dm_ps_path *path,
-		      size_t nr_bytes, blk_status_t status)
+		      size_t nr_bytes, const void *id, blk_status_t status)
 {
 	struct st_path *sp = path->ctx;
 

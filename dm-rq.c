@@ -647,6 +647,14 @@ static bool send(struct dm_rq_io *io, struct block_device *bdev, bool may_sleep)
 	return likely(!status) || not_inserted(io, clone, bdev, status);
 }
 
+/* The device that the target named is full.  Does it know another one? */
+static bool knows_another(struct dm_rq_io *io)
+{
+	const struct dm_rq_ops *ops = io->drq->ops;
+
+	return ops->no_room && ops->no_room(io->drq, io);
+}
+
 /*
  * Ask the target, and act on it.  True: somebody else has the request now, do
  * not look at it again.  False: busy, the caller keeps it.
@@ -657,21 +665,26 @@ static bool dispatch(struct dm_rq_io *io, bool may_sleep)
 {
 	struct dm_rq *drq = io->drq;
 	int wakes = atomic_read_acquire(&drq->wakes);
+	unsigned int left = DM_RQ_MAX_REFUSALS;
 	struct block_device *bdev;
 
-	io->flags = 0;
-	switch (drq->ops->prep_map(drq, io, &bdev)) {
-	case DM_RQ_MAPPED:
-		return send(io, bdev, may_sleep);
-	case DM_RQ_BUSY:
-		return false;
-	case DM_RQ_PARK:
-		park(io, wakes);
-		return true;
-	case DM_RQ_KILL:
-		finish(io, BLK_STS_IOERR);
-		return true;
-	}
+	do {
+		io->flags = 0;
+		switch (drq->ops->prep_map(drq, io, &bdev)) {
+		case DM_RQ_MAPPED:
+			if (likely(send(io, bdev, may_sleep)))
+				return true;
+			break;
+		case DM_RQ_BUSY:
+			return false;
+		case DM_RQ_PARK:
+			park(io, wakes);
+			return true;
+		case DM_RQ_KILL:
+			finish(io, BLK_STS_IOERR);
+			return true;
+		}
+	} while (left-- && knows_another(io));
 	return false;
 }
 

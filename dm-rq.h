@@ -6,7 +6,7 @@
  * clone_and_map_rq, and calls that method from queue_rq.  dm-rq owns the
  * method: it clones each request onto the queue that the target names,
  * watches the clone end, maps again what failed, and parks what has nowhere
- * to go.  A target says where, through the four methods below, and nothing
+ * to go.  A target says where, through the methods below, and nothing
  * else.
  *
  * The life of a request
@@ -140,8 +140,11 @@ enum dm_rq_end {
 /* ms; long enough for a device that is short of resources, short for people */
 #define DM_RQ_LATER_MS	10
 
+/* How many full devices are asked for room before a request waits. */
+#define DM_RQ_MAX_REFUSALS	8
+
 /**
- * struct dm_rq_ops - the four methods of a request-based target
+ * struct dm_rq_ops - the methods of a request-based target
  *
  * None of them may sleep.  All may run on several CPUs at once, for different
  * requests.  None may complete, free or requeue @rq or the clone.
@@ -160,6 +163,12 @@ enum dm_rq_end {
  *	accounting.  Cannot fail.
  *	Runs in: as prep_map, which it follows directly, or, where the queue must
  *	not be entered from queue_rq, a moment later in a worker.
+ *
+ * @no_room: Optional: the device that prep_map named has no request to give, or
+ *	refused the clone (then map and end_io came before).  Answer true: prep_map is
+ *	asked again, at once, as it knows a better one now; at most
+ *	%DM_RQ_MAX_REFUSALS times.  False, or without the method: as after DM_RQ_BUSY.
+ *	Runs in: as prep_map.
  *
  * @end_io_first: The first failing bio of a clone (and, after PASS_UP, the next
  *	one): is it the path's fault?  Called before any bio above has seen an
@@ -182,6 +191,7 @@ struct dm_rq_ops {
 				   struct block_device **bdev);
 	void (*map)(struct dm_rq *drq, struct dm_rq_io *io,
 		    struct request *clone);
+	bool (*no_room)(struct dm_rq *drq, struct dm_rq_io *io);
 	enum dm_rq_error (*end_io_first)(struct dm_rq *drq, struct dm_rq_io *io,
 					 blk_status_t status,
 					 unsigned int bytes);

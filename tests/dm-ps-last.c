@@ -27,7 +27,8 @@ static int last_add_path(struct dm_ps *ps, struct dm_ps_path *path,
 	return 0;
 }
 
-static struct dm_ps_path *last_select(struct dm_ps *ps, size_t nr_bytes)
+static struct dm_ps_path *last_select(struct dm_ps *ps, size_t nr_bytes,
+				      enum req_op op)
 {
 	unsigned int i;
 

@@ -13,7 +13,7 @@ set -u
 
 NAME=${0##*/}
 OUR_MODULES="dm-ps-service-time dm-ps-round-robin dm-ps-queue-length dm-ps-io-affinity dm-ps-historical-service-time
-	dm-mpath-rq dm-rq dm-io-timeout"
+	dm-ps-completion-time dm-mpath-rq dm-rq dm-io-timeout"
 WORK=$(mktemp -d "/run/dmrq/$NAME.XXXXXX")
 # shellcheck disable=SC2089,SC2090,SC2016 # evaluated at exit
 EXIT_COMMANDS='rm -rf "$WORK"'
@@ -130,7 +130,7 @@ load_modules() {
 	modprobe -a dm-mod scsi_mod || bail "cannot load what our modules need"
 	LOADED_MS=$(now_ms)
 	for module in dm-rq dm-io-timeout dm-mpath-rq dm-ps-round-robin dm-ps-service-time dm-ps-queue-length \
-		dm-ps-io-affinity dm-ps-historical-service-time; do
+		dm-ps-io-affinity dm-ps-historical-service-time dm-ps-completion-time; do
 		if [ "$optional" = --if-built ] && [ ! -e "$MODDIR/$module.ko" ]; then
 			note "$module is not built"
 		elif ! module_loaded "$module"; then

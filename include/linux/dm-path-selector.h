@@ -52,15 +52,23 @@ struct dm_ps_path {
  *	already the last one of ps->paths.
  *	Runs in: process, may sleep.
  *	Answers: 0, or an errno and *@error.
- * @select: The path for a request of @nr_bytes (0: none in particular), or NULL if
- *	none is usable.
+ * @select: The path for a request of @nr_bytes (0: none in particular) that does @op,
+ *	or NULL if none is usable.
  *	Runs in: queue_rq or a worker: must not sleep, on any number of CPUs at
  *	once, and must not take a lock that CPUs share.
- * @start_io: Optional: @path gets a request of @nr_bytes.
+ * @start_io: Optional: @path gets a request of @nr_bytes.  @id tells the requests in
+ *	flight apart, and is no more than a number.
  *	Runs in: as @select.
  * @end_io: Optional: that request has ended, or was refused.  Called once for each
- *	@start_io.  @status is how: who measures should leave out what did not end well.
+ *	@start_io, with the same @id.  @status is how: who measures should leave out what
+ *	did not end well.
  *	Runs in: completion, hard irq possible.
+ * @refused: Optional: the device of @path, which @select chose, has no room for a
+ *	request now.  If @start_io was called for it, so was @end_io.  Not called in bio
+ *	mode, where the submitter waits for room.
+ *	Runs in: as @select.
+ *	Answers: true: ask @select again, it knows better now; false: the request waits
+ *	in the map's queue, until the block layer asks again.
  * @fail_path: Optional: the path has failed.
  * @reinstate_path: Optional: it is to be used again. Neither is called for a path that is
  *	set aside, or back: what is known of it may be kept.
@@ -84,11 +92,13 @@ struct dm_ps_type {
 	void (*destroy)(struct dm_ps *ps);
 	int (*add_path)(struct dm_ps *ps, struct dm_ps_path *path,
 			unsigned int argc, char **argv, char **error);
-	struct dm_ps_path *(*select)(struct dm_ps *ps, size_t nr_bytes);
+	struct dm_ps_path *(*select)(struct dm_ps *ps, size_t nr_bytes,
+				     enum req_op op);
 	void (*start_io)(struct dm_ps *ps, struct dm_ps_path *path,
-			 size_t nr_bytes);
+			 size_t nr_bytes, enum req_op op, const void *id);
 	void (*end_io)(struct dm_ps *ps, struct dm_ps_path *path,
-		       size_t nr_bytes, blk_status_t status);
+		       size_t nr_bytes, const void *id, blk_status_t status);
+	bool (*refused)(struct dm_ps *ps, struct dm_ps_path *path);
 	void (*fail_path)(struct dm_ps *ps, struct dm_ps_path *path);
 	void (*reinstate_path)(struct dm_ps *ps, struct dm_ps_path *path);
 	int (*status)(struct dm_ps *ps, struct dm_ps_path *path,

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The arithmetic of completion-time.  Loading it does the checks: it stays loaded if all
+ * are right, and says in the kernel log which one is not.
+ */
+
+#include <linux/module.h>
+
+#include "../dm-ps-completion-time.h"
+
+static unsigned int failed;
+
+#define SAME(wanted, expression) do {					\
+	u64 _got = (expression);					\
+									\
+	if (_got != (u64)(wanted)) {					\
+		pr_err("dm-ct-test: line %d: %s is %llu\n", __LINE__,	\
+		       #expression, _got);				\
+		failed++;						\
+	}								\
+} while (0)
+
+static void test_classes(void)
+{
+	SAME(0, class_of(0));
+	SAME(0, class_of(4096));
+	SAME(1, class_of(4097));
+	SAME(1, class_of(8192));
+	SAME(2, class_of(8193));
+	SAME(8, class_of(1 << 20));
+	SAME(NR_CLASSES - 1, class_of(2 << 20));
+	SAME(NR_CLASSES - 1, class_of(UINT_MAX));
+}
+
+static void test_averages(void)
+{
+	SAME(MIN_WEIGHT, weight_of(0));
+	SAME(FULL_WEIGHT / 2, weight_of(FORGET_MS / 2));
+	SAME(FULL_WEIGHT, weight_of(FORGET_MS));
+	SAME(FULL_WEIGHT, weight_of(UINT_MAX));
+	SAME(2000, average(1000, 2000, FULL_WEIGHT));
+	SAME(1125, average(1000, 2000, MIN_WEIGHT));
+	SAME(1875, average(2000, 1000, MIN_WEIGHT));
+	SAME(MAX_COST, average(0, MAX_COST, FULL_WEIGHT));
+	SAME(0, average(MAX_COST, 0, FULL_WEIGHT));
+	/* One that may have waited counts less, one that was faster more. */
+	SAME(MIN_WEIGHT, weight_with(1, true, MIN_WEIGHT));
+	SAME(MIN_WEIGHT / 4, weight_with(2, true, MIN_WEIGHT));
+	SAME(FULL_WEIGHT / 4, weight_with(2, false, MIN_WEIGHT));
+}
+
+static void test_lines(void)
+{
+	u32 cost[NR_CLASSES] = { [0] = 100000, [8] = 10000000 };
+	struct line line = draw_line(cost, BIT(0));
+
+	SAME(100000, line.a);
+	SAME(0, line.b);
+	SAME(100000, cost_on(line, 8));
+
+	/* 4 KiB in 100 us, 1 MiB in 10 ms: 9.47 ns per byte. */
+	line = draw_line(cost, BIT(0) | BIT(8));
+	SAME(9705, line.b);
+	SAME(100000, cost_on(line, 0));
+	SAME(1, cost_on(line, 8) > 9990000 && cost_on(line, 8) <= 10000000);
+
+	/* Large ones that are faster say nothing of bytes. */
+	cost[8] = 50000;
+	line = draw_line(cost, BIT(0) | BIT(8));
+	SAME(0, line.b);
+
+	/* No cost is above the largest one. */
+	cost[0] = 1;
+	cost[1] = MAX_COST;
+	line = draw_line(cost, BIT(0) | BIT(1));
+	SAME(MAX_COST, cost_on(line, NR_CLASSES - 1));
+}
+
+static void test_widths(void)
+{
+	struct line line = { .a = 1000000 };
+	u64 eight = work_of(line, 8 * LOAD_REQUEST + 8 * 4096);
+
+	SAME(8000000, eight);
+	SAME(0, has_waited(1400000, 1000000));
+	SAME(1, has_waited(1600000, 1000000));
+	SAME(0, has_waited(9000, 1000));	/* a few us are noise */
+	SAME(1, has_not_waited(1250000, 1000000));
+	SAME(0, has_not_waited(1250001, 1000000));
+
+	/* One after the other; two at once; never less than one, nor more than there were. */
+	SAME(WIDTH_1, width_seen(0, eight, 8000000, 8));
+	SAME(2 * WIDTH_1, width_seen(0, eight, 4000000, 8));
+	SAME(WIDTH_1, width_seen(0, eight, 80000000, 8));
+	SAME(8 * WIDTH_1, width_seen(0, eight, 1, 8));
+	SAME(8 * WIDTH_1, width_seen(0, eight, 0, 8));
+	/* A quarter of the way. */
+	SAME(4 * WIDTH_1 - WIDTH_1 * 3 / 4,
+	     width_seen(4 * WIDTH_1, eight, 8000000, 8));
+
+	SAME(0, width_reached(0, 8));
+	SAME(8 * WIDTH_1, width_reached(8 * WIDTH_1, 7));
+	SAME(9 * WIDTH_1, width_reached(8 * WIDTH_1, 8));
+	SAME(0, width_reached(8 * WIDTH_1, 5000));
+}
+
+static int __init ct_test_init(void)
+{
+	test_classes();
+	test_averages();
+	test_lines();
+	test_widths();
+	return failed ? -EINVAL : 0;
+}
+
+static void __exit ct_test_exit(void)
+{
+}
+
+module_init(ct_test_init);
+module_exit(ct_test_exit);
+
+MODULE_DESCRIPTION("Test of dm-mpath-rq: the arithmetic of completion-time");
+MODULE_LICENSE("GPL");
