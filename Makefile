@@ -3,6 +3,7 @@
 # For people. What kbuild needs is in Kbuild.
 #   make [KVER=release]				the modules, for the running kernel or that one
 #   make [KVER=release] install, uninstall	as root; see "Install" in README.md
+#   make patches KSRC=tree			the patch series for that kernel, in build/patches
 # With DESTDIR or INSTALL_MOD_PATH the tree there is meant and not this machine.
 
 KVER ?= $(shell uname -r)
@@ -62,10 +63,13 @@ check:
 bench:
 	scripts/bench
 
+patches:
+	scripts/patches $(or $(KSRC),$(error KSRC is to name the source of a kernel))
+
 # Needs graphviz.
 picture: Documentation/request-path.svg Documentation/region-life.svg
 
 %.svg: %.dot
 	dot -Tsvg $< -o $@
 
-.PHONY: modules clean install uninstall demo check bench picture
+.PHONY: modules clean install uninstall demo check bench patches picture
