@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The arithmetic of completion-time: pure functions, so that tests/dm-ct-test.c can
- * check them without a path.  What they are for is said in dm-ps-completion-time.c.
+ * The arithmetic of completion-time: pure functions.  What they are for is said in
+ * dm-ps-completion-time.c.
  */
 #ifndef DM_PS_COMPLETION_TIME_H
 #define DM_PS_COMPLETION_TIME_H

@@ -21,10 +21,14 @@ struct failed {
 	struct scsi_cmnd cmd;
 	struct request rq;
 	struct dm_rq_io io;
+	struct dm_rq drq;
 	u8 sense[SCSI_SENSE_BUFFERSIZE];
 };
 
+/* Each right behind its request. */
 static_assert(offsetof(struct failed, cmd) == sizeof(struct request));
+static_assert(offsetof(struct failed, io) ==
+	      offsetof(struct failed, rq) + sizeof(struct request));
 
 static struct failed *failed_command(struct kunit *test, blk_opf_t opf)
 {
@@ -36,7 +40,7 @@ static struct failed *failed_command(struct kunit *test, blk_opf_t opf)
 	f->clone.timeout = 30 * HZ;
 	f->cmd.sense_buffer = f->sense;
 	f->rq.start_time_ns = ktime_get_ns();
-	f->io.rq = &f->rq;
+	f->io.drq = &f->drq;
 	return f;
 }
 

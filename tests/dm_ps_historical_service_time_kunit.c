@@ -175,19 +175,19 @@ static void select_test(struct kunit *test)
 	/* Each with nothing in flight is worth a probe. */
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_EQ(test, chosen(g, 4096), i);
-		hst_start_io(&g->ps, &g->path[i], 4096);
+		hst_start_io(&g->ps, &g->path[i], 4096, REQ_OP_READ, g);
 	}
 	for (i = 0; i < 3; i++) {
-		hst_end_io(&g->ps, &g->path[i], 4096, BLK_STS_IOERR);
+		hst_end_io(&g->ps, &g->path[i], 4096, g, BLK_STS_IOERR);
 		measured(g, i, 10000 * FIXED_1);
 	}
 	measured(g, 1, 1000 * FIXED_1);
 	/* Ten times as fast: up to nine of its requests are before one of another. */
 	for (i = 0; i < 9; i++) {
 		KUNIT_EXPECT_EQ(test, chosen(g, 4096), 1);
-		hst_start_io(&g->ps, &g->path[1], 4096);
+		hst_start_io(&g->ps, &g->path[1], 4096, REQ_OP_READ, g);
 	}
-	hst_start_io(&g->ps, &g->path[1], 4096);
+	hst_start_io(&g->ps, &g->path[1], 4096, REQ_OP_READ, g);
 	KUNIT_EXPECT_NE(test, chosen(g, 4096), 1);
 	g->path[0].usable = false;
 	g->path[2].usable = false;
@@ -197,7 +197,7 @@ static void select_test(struct kunit *test)
 	hst_reinstate_path(&g->ps, &g->path[2]);
 	KUNIT_EXPECT_EQ(test, chosen(g, 4096), 2);
 	while (i-- >= 0)
-		hst_end_io(&g->ps, &g->path[1], 4096, BLK_STS_OK);
+		hst_end_io(&g->ps, &g->path[1], 4096, g, BLK_STS_OK);
 }
 
 struct group_param {

@@ -97,7 +97,7 @@ static struct group *group_of(struct kunit *test, const struct dm_ps_type *type,
 /* The number of the path that is chosen; -1: none. */
 static int chosen(struct group *g, size_t nr_bytes)
 {
-	struct dm_ps_path *path = g->ps.type->select(&g->ps, nr_bytes);
+	struct dm_ps_path *path = g->ps.type->select(&g->ps, nr_bytes, REQ_OP_READ);
 
 	return path ? path - g->path : -1;
 }

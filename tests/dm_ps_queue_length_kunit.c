@@ -50,7 +50,7 @@ static void balance_test(struct kunit *test)
 		n = chosen(g, i * 512);
 		KUNIT_ASSERT_GE(test, n, 0);
 		nr[n]++;
-		ql_start_io(&g->ps, &g->path[n], i * 512);
+		ql_start_io(&g->ps, &g->path[n], i * 512, REQ_OP_READ, g);
 	}
 	KUNIT_EXPECT_EQ(test, nr[0], 100);
 	KUNIT_EXPECT_EQ(test, nr[1], 100);
@@ -60,7 +60,7 @@ static void balance_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, chosen(g, 0), 2);
 	for (n = 0; n < 4; n++)
 		while (nr[n]--)
-			ql_end_io(&g->ps, &g->path[n], 0, BLK_STS_TRANSPORT);
+			ql_end_io(&g->ps, &g->path[n], 0, g, BLK_STS_TRANSPORT);
 	for (n = 0; n < 4; n++)
 		KUNIT_EXPECT_EQ(test, atomic_read(&((struct ql_path *)
 						    g->path[n].ctx)->in_flight), 0);

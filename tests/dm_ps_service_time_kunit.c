@@ -88,13 +88,13 @@ static void shares_test(struct kunit *test)
 		n = chosen(g, 4096);
 		KUNIT_ASSERT_GE(test, n, 0);
 		nr[n]++;
-		st_start_io(&g->ps, &g->path[n], 4096);
+		st_start_io(&g->ps, &g->path[n], 4096, REQ_OP_READ, g);
 	}
 	KUNIT_EXPECT_EQ(test, nr[0], 300);
 	KUNIT_EXPECT_EQ(test, nr[1], 100);
 	KUNIT_EXPECT_EQ(test, nr[2], 0);
 	for (i = 0; i < 300; i++)
-		st_end_io(&g->ps, &g->path[0], 4096, i & 1 ? BLK_STS_IOERR : BLK_STS_OK);
+		st_end_io(&g->ps, &g->path[0], 4096, g, i & 1 ? BLK_STS_IOERR : BLK_STS_OK);
 	KUNIT_EXPECT_EQ(test, chosen(g, 4096), 0);
 	g->path[0].usable = false;
 	KUNIT_EXPECT_EQ(test, chosen(g, 4096), 1);

@@ -1,26 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The arithmetic of completion-time.  Loading it does the checks: it stays loaded if all
- * are right, and says in the kernel log which one is not.
+ * KUnit suite of the completion-time selector.
+ *
+ * suite: dm_ps_completion_time	costs, lines and widths; which path of a group
  */
 
-#include <linux/module.h>
+#include "dm_ps_kunit.h"
+#include "../dm-ps-completion-time.c"
 
-#include "../dm-ps-completion-time.h"
+#define SAME(wanted, got) \
+	KUNIT_EXPECT_EQ(test, (u64)(got), (u64)(wanted))
 
-static unsigned int failed;
+static void edges_test(struct kunit *test)
+{
+	expect_edges(test, &ct_type, "1");
+}
 
-#define SAME(wanted, expression) do {					\
-	u64 _got = (expression);					\
-									\
-	if (_got != (u64)(wanted)) {					\
-		pr_err("dm-ct-test: line %d: %s is %llu\n", __LINE__,	\
-		       #expression, _got);				\
-		failed++;						\
-	}								\
-} while (0)
-
-static void test_classes(void)
+static void classes_test(struct kunit *test)
 {
 	SAME(0, class_of(0));
 	SAME(0, class_of(4096));
@@ -32,7 +28,7 @@ static void test_classes(void)
 	SAME(NR_CLASSES - 1, class_of(UINT_MAX));
 }
 
-static void test_averages(void)
+static void averages_test(struct kunit *test)
 {
 	SAME(MIN_WEIGHT, weight_of(0));
 	SAME(FULL_WEIGHT / 2, weight_of(FORGET_MS / 2));
@@ -49,7 +45,7 @@ static void test_averages(void)
 	SAME(FULL_WEIGHT / 4, weight_with(2, false, MIN_WEIGHT));
 }
 
-static void test_lines(void)
+static void lines_test(struct kunit *test)
 {
 	u32 cost[NR_CLASSES] = { [0] = 100000, [8] = 10000000 };
 	struct line line = draw_line(cost, BIT(0));
@@ -76,7 +72,7 @@ static void test_lines(void)
 	SAME(MAX_COST, cost_on(line, NR_CLASSES - 1));
 }
 
-static void test_widths(void)
+static void widths_test(struct kunit *test)
 {
 	struct line line = { .a = 1000000 };
 	u64 eight = work_of(line, 8 * LOAD_REQUEST + 8 * 4096);
@@ -95,8 +91,7 @@ static void test_widths(void)
 	SAME(8 * WIDTH_1, width_seen(0, eight, 1, 8));
 	SAME(8 * WIDTH_1, width_seen(0, eight, 0, 8));
 	/* A quarter of the way. */
-	SAME(4 * WIDTH_1 - WIDTH_1 * 3 / 4,
-	     width_seen(4 * WIDTH_1, eight, 8000000, 8));
+	SAME(4 * WIDTH_1 - WIDTH_1 * 3 / 4, width_seen(4 * WIDTH_1, eight, 8000000, 8));
 
 	SAME(0, width_reached(0, 8));
 	SAME(8 * WIDTH_1, width_reached(8 * WIDTH_1, 7));
@@ -104,21 +99,35 @@ static void test_widths(void)
 	SAME(0, width_reached(8 * WIDTH_1, 5000));
 }
 
-static int __init ct_test_init(void)
+static const struct words_param words_params[] = {
+	{ "none", "", 0, "1 " },
+	{ "repeat count", "7", 0, "7 " },
+	{ "no number", "x", -EINVAL },
+	{ "a sign", "-1", -EINVAL },
+	{ "too large", "4294967296", -EINVAL },
+	{ "two", "1 1", -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(words, words_params, name);
+
+static void words_test(struct kunit *test)
 {
-	test_classes();
-	test_averages();
-	test_lines();
-	test_widths();
-	return failed ? -EINVAL : 0;
+	expect_words(test, &ct_type, test->param_value);
 }
 
-static void __exit ct_test_exit(void)
-{
-}
+static struct kunit_case cases[] = {
+	KUNIT_CASE(edges_test),
+	KUNIT_CASE(classes_test),
+	KUNIT_CASE(averages_test),
+	KUNIT_CASE(lines_test),
+	KUNIT_CASE(widths_test),
+	KUNIT_CASE_PARAM(words_test, words_gen_params),
+	{}
+};
 
-module_init(ct_test_init);
-module_exit(ct_test_exit);
+static struct kunit_suite suite = {
+	.name = "dm_ps_completion_time",
+	.test_cases = cases,
+};
 
-MODULE_DESCRIPTION("Test of dm-mpath-rq: the arithmetic of completion-time");
-MODULE_LICENSE("GPL");
+kunit_test_suite(suite);
