@@ -185,14 +185,14 @@ static void lend_bio(struct dm_rq_io *io, struct bio *bio,
 }
 
 /* Any context.  Result: what the lower queue says of it. */
-static blk_status_t take_back_bio(struct dm_rq_io *io)
+static blk_status_t take_back_bio(struct dm_rq_io *io, struct request *rq)
 {
 	struct dm_rq_lent *lent = &io->lent;
-	struct bio *bio = dm_rq_request(io)->bio;
+	struct bio *bio = rq->bio;
 
 	bio->bi_bdev = lent->bdev;
 	bio->bi_next = lent->next;
-	bio->bi_iter.bi_sector = blk_rq_pos(dm_rq_request(io));
+	bio->bi_iter.bi_sector = blk_rq_pos(rq);
 	bio->bi_iter.bi_size = lent->size;
 	bio->bi_iter.bi_idx = lent->idx;
 	bio->bi_iter.bi_bvec_done = lent->bvec_done;
@@ -352,10 +352,11 @@ static enum rq_end_io_ret end_clone(struct request *clone, blk_status_t status)
 {
 	struct dm_rq_io *io = clone->end_io_data;
 	struct dm_rq *drq = io->drq;
+	struct request *rq = dm_rq_request(io);
 	blk_status_t lent_status = BLK_STS_OK;
 
 	if (likely(io->flags & IO_LENT))
-		lent_status = take_back_bio(io);
+		lent_status = take_back_bio(io, rq);
 
 	if (unlikely(status || io->status || lent_status ||
 		     (io->flags & (IO_PART | IO_HELD)))) {
@@ -363,10 +364,10 @@ static enum rq_end_io_ret end_clone(struct request *clone, blk_status_t status)
 		return RQ_END_IO_NONE;
 	}
 
-	trace_dm_rq_end(drq, dm_rq_request(io), BLK_STS_OK);
+	trace_dm_rq_end(drq, rq, BLK_STS_OK);
 	drq->ops->end_io(drq, io, clone, BLK_STS_OK);
 	blk_mq_free_request(clone);
-	blk_mq_complete_request(dm_rq_request(io));
+	blk_mq_complete_request(rq);
 	return RQ_END_IO_NONE;
 }
 
@@ -538,7 +539,7 @@ static bool needs_parting(struct dm_rq_io *io, struct request_queue *q)
 static void unprep_clone(struct dm_rq_io *io, struct request *clone)
 {
 	if (io->flags & IO_LENT)
-		take_back_bio(io);
+		take_back_bio(io, dm_rq_request(io));
 	else
 		blk_rq_unprep_clone(clone);
 }
