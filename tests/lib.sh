@@ -139,6 +139,24 @@ load_modules() {
 	done
 }
 
+# few_modules [FILE...]: modprobe finds FILE..., and of the kernel's own modules only what device-mapper needs:
+# depmod reads all there are, and that takes minutes under emulation
+# shellcheck disable=SC2120 # optional
+few_modules() {
+	local lib file
+	lib=/lib/modules/$(uname -r)
+	mkdir "$WORK/few"
+	cp "$lib/modules.order" "$lib/modules.builtin" "$lib/modules.builtin.modinfo" "$WORK/few"
+	for file in $(modprobe -a -D dm-service-time scsi_mod | awk '$1 == "insmod" { print $2 }'); do
+		mkdir -p "$WORK/few/$(dirname "${file#"$lib"/}")"
+		cp "$file" "$WORK/few/${file#"$lib"/}"
+	done
+	[ $# -eq 0 ] || { mkdir "$WORK/few/updates" && cp "$@" "$WORK/few/updates/"; }
+	mount --bind "$WORK/few" "$lib" || bail "cannot mount over $lib"
+	on_exit "umount $lib"
+	depmod
+}
+
 # Memory that our modules hold, a line per place that allocated it: SLUB keeps who did (check boots
 # with slub_debug=U). Nothing once all maps are gone. What is older than our modules was allocated by
 # another module's code, which was at the same address then: its init section, for one. Ages are in
