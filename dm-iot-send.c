@@ -254,7 +254,7 @@ static void add_callers_pages(struct iot_bio *io, unsigned int bytes)
 /* The region's own for a first piece that is small, else one of the client's. */
 static struct bio *get_bio(struct iot_region *r, unsigned int vecs, blk_opf_t opf)
 {
-	struct bio *bio = &r->first.bio;
+	struct bio *bio = &iot_first(r)->bio;
 
 	if (unlikely(r->sent || vecs > ARRAY_SIZE(r->first_vecs)))
 		return bio_alloc_bioset(r->bdev, vecs, opf, IOT_GFP,
@@ -265,7 +265,7 @@ static struct bio *get_bio(struct iot_region *r, unsigned int vecs, blk_opf_t op
 
 static void put_bio(struct iot_bio *io)
 {
-	if (likely(io == &io->region->first))
+	if (likely(io == iot_first(io->region)))
 		bio_uninit(&io->bio);
 	else
 		bio_put(&io->bio);

@@ -149,7 +149,8 @@ struct iot_bio {
  * @ended: the caller's memory is not ours any more
  * @timed_out: it was not in time
  * @busy: notify is running, by the client's notices
- * @first: the first piece, if it is small, or the only one without data
+ * @first: the first piece, if it is small, or the only one without data: iot_first().
+ *	As bytes, because a bio ends in an array of any length
  * @first_vecs: a page's worth of data, wherever it begins
  */
 struct iot_region {
@@ -182,7 +183,7 @@ struct iot_region {
 	bool timed_out;
 	bool busy;
 
-	struct iot_bio first;
+	u8 first[sizeof(struct iot_bio)] __aligned(__alignof__(struct iot_bio));
 	struct bio_vec first_vecs[2];
 };
 
@@ -232,6 +233,11 @@ struct dm_iot_handle {
 struct iot_bounce {
 	DECLARE_FLEX_ARRAY(struct page *, page);
 };
+
+static inline struct iot_bio *iot_first(struct iot_region *r)
+{
+	return (struct iot_bio *)r->first;
+}
 
 static inline struct dm_iot_client *client_of(struct iot_region *r)
 {
