@@ -296,6 +296,8 @@ static void send_again(struct iot_bio *io)
 	io->bio.bi_status = BLK_STS_OK;
 	io->bio.bi_opf = r->handle->opf;
 	io->bio.bi_iter = io->iter;
+	/* A split below has counted it down. */
+	atomic_set(&io->bio.__bi_remaining, 1);
 
 	spin_lock_irqsave(&client->lock, irq);
 	bio_list_add(&r->again, &io->bio);
