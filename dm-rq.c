@@ -150,6 +150,16 @@ static void map_again(struct dm_rq_io *io)
 
 /* ---- lending a bio ---- */
 
+/* A scheduler of @q that cares for cgroups (bfq) would take the map's for its own. */
+static bool minds_cgroups(struct request_queue *q)
+{
+#ifdef CONFIG_BLK_CGROUP
+	return q->elevator && !bitmap_empty(q->blkcg_pols, BLKCG_MAX_POLS);
+#else
+	return false;
+#endif
+}
+
 /*
  * A request with one bio gives that to its clone, and takes it back when the clone
  * has ended: there is nothing to allocate, nor to set up.  Its owner does not look
@@ -158,11 +168,13 @@ static void map_again(struct dm_rq_io *io)
  * said to be outstanding.
  *
  * Not so with a bio that others are chained to: they may end, and write their error
- * into it, at any time.
+ * into it, at any time.  Nor with a range of a discard, which may have several: when
+ * the first has ended, only the bio knows where the next one begins.
  */
-static bool may_be_lent(struct bio *bio)
+static bool may_be_lent(struct request_queue *q, struct bio *bio)
 {
-	return !bio_flagged(bio, BIO_CHAIN) && !bio->bi_status;
+	return !bio_flagged(bio, BIO_CHAIN) && !bio->bi_status &&
+	       bio_op(bio) != REQ_OP_DISCARD && !minds_cgroups(q);
 }
 
 static void lend_bio(struct dm_rq_io *io, struct bio *bio,
@@ -406,9 +418,10 @@ static bool clone_first_bio(struct dm_rq_io *io, struct request *clone,
 {
 	struct request *rq = dm_rq_request(io);
 	struct bio *bio = rq->bio;
+	sector_t sector = bio->bi_iter.bi_sector;
 	unsigned int bytes = bio->bi_iter.bi_size;
 
-	if (likely(may_be_lent(bio))) {
+	if (likely(may_be_lent(clone->q, bio))) {
 		lend_bio(io, bio, bdev);
 	} else {
 		io->src = bio;
@@ -419,7 +432,7 @@ static bool clone_first_bio(struct dm_rq_io *io, struct request *clone,
 
 	clone->bio = bio;
 	clone->biotail = bio;
-	clone->__sector = blk_rq_pos(rq);
+	clone->__sector = sector;
 	clone->__data_len = bytes;
 	dm_rq_copy_ioprio(clone, rq);
 	return true;
