@@ -155,29 +155,7 @@ static void look_at(struct mpath *m, struct mpath_path *path, u64 now)
 		mpath_guard_progress(path);
 }
 
-static void look(struct work_struct *work)
-{
-	struct mpath *m = container_of(to_delayed_work(work), struct mpath,
-				       guard_work);
-	u64 now = ktime_get_ns();
-	unsigned int i, j;
-
-	for (i = 0; i < m->nr_groups; i++) {
-		struct dm_ps *ps = &m->groups[i]->ps;
-
-		for (j = 0; j < ps->nr_paths; j++)
-			look_at(m, mpath_path_of(ps->paths[j]), now);
-	}
-	mpath_guard_start(m);
-}
-
-/**
- * mpath_guard_start() - look after the map's paths from now on, if it is to be
- * @m: the map, whose table is the live one
- *
- * Context: process.
- */
-void mpath_guard_start(struct mpath *m)
+static void look_again(struct mpath *m)
 {
 	unsigned int ms = m->stall_timeout ? m->stall_timeout / 4 :
 			  m->bio_mode ? BIO_LOOK_MS : 0;
@@ -185,6 +163,48 @@ void mpath_guard_start(struct mpath *m)
 	if (ms)
 		queue_delayed_work(mpath_wq, &m->guard_work,
 				   msecs_to_jiffies(ms));
+}
+
+static void for_each_path(struct mpath *m, u64 now,
+			  void (*fn)(struct mpath *m, struct mpath_path *path,
+				     u64 now))
+{
+	unsigned int i, j;
+
+	for (i = 0; i < m->nr_groups; i++) {
+		struct dm_ps *ps = &m->groups[i]->ps;
+
+		for (j = 0; j < ps->nr_paths; j++)
+			fn(m, mpath_path_of(ps->paths[j]), now);
+	}
+}
+
+static void look(struct work_struct *work)
+{
+	struct mpath *m = container_of(to_delayed_work(work), struct mpath,
+				       guard_work);
+
+	for_each_path(m, ktime_get_ns(), look_at);
+	look_again(m);
+}
+
+static void forget(struct mpath *m, struct mpath_path *path, u64 now)
+{
+	WRITE_ONCE(path->busy_since, 0);
+}
+
+/**
+ * mpath_guard_start() - look after the map's paths from now on, if it is to be
+ * @m: the map, whose table is the live one, and which nobody looks after
+ *
+ * What was seen before, and may have ended long since, is forgotten.
+ *
+ * Context: process.
+ */
+void mpath_guard_start(struct mpath *m)
+{
+	for_each_path(m, 0, forget);
+	look_again(m);
 }
 
 /**

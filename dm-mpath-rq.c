@@ -179,6 +179,7 @@ static noinline enum dm_rq_end end_failed(struct mpath *m, struct dm_rq_io *io,
 
 	trace_mpath_end(path, req_op(clone), mio->nr_bytes,
 			ktime_get_ns() - mio->start, status);
+	WRITE_ONCE(mio->start, 0);
 	mpath_count_rare(path->stats, status);
 	if (READ_ONCE(path->stalled) && !is_shortage(status))
 		mpath_guard_progress(path);
@@ -203,6 +204,7 @@ static enum dm_rq_end mpath_end_io(struct dm_rq *drq, struct dm_rq_io *io,
 				  clone, status);
 
 	ns = ktime_get_ns() - mio->start;
+	WRITE_ONCE(mio->start, 0);
 	trace_mpath_end(mio->path, req_op(clone), mio->nr_bytes, ns, status);
 	mpath_count_done(mio->path->stats, req_op(clone), mio->nr_bytes, ns);
 	if (unlikely(READ_ONCE(mio->path->stalled)))

@@ -14,7 +14,9 @@
  */
 
 #include <linux/debugfs.h>
-#include <linux/seq_file.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "dm-mpath.h"
@@ -188,7 +190,7 @@ static bool look_at(struct dm_rq_io *io, void *data)
 			if (mpath_path_of(ps->paths[j]) != path)
 				continue;
 			since = &walk->since[path->number - 1];
-			if (!*since || start < *since)
+			if (start && (!*since || start < *since))
 				*since = start;
 			return true;
 		}
@@ -342,19 +344,72 @@ int mpath_stats_text(struct mpath *m, char *result, unsigned int maxlen)
 
 static struct dentry *debugfs_root;
 
-static int path_stats_show(struct seq_file *seq, void *unused)
-{
-	char *text;
-	size_t size = seq_get_buf(seq, &text);
-	int len = size ? mpath_stats_text(seq->private, text, size) : 0;
+/* What a reader gets, all of it from the time when the file was opened. */
+struct stats_text {
+	size_t len;
+	char text[];
+};
 
-	if (len < 0)
-		return len;
-	/* Too little room: seq_file comes again with twice as much. */
-	seq_commit(seq, len + 1 < size ? len : -1);
+#define MIN_TEXT	SZ_4K
+#define MAX_TEXT	SZ_16M
+
+static int keep_text(struct mpath *m, struct file *file)
+{
+	struct stats_text *kept;
+	size_t size;
+	int len;
+
+	for (size = MIN_TEXT; size <= MAX_TEXT; size *= 2) {
+		kept = kvmalloc(struct_size(kept, text, size), GFP_NOIO);
+		if (!kept)
+			return -ENOMEM;
+		len = mpath_stats_text(m, kept->text, size);
+		if (len >= 0 && len + 1 < size) {
+			kept->len = len;
+			file->private_data = kept;
+			return 0;
+		}
+		kvfree(kept);
+		if (len < 0)
+			return len;
+	}
+	return -EFBIG;
+}
+
+/*
+ * debugfs keeps the map while this runs, and not while the text is read: a suspend, which
+ * has the file removed, must not wait for what may wait for I/O of the map.
+ */
+static int path_stats_open(struct inode *inode, struct file *file)
+{
+	unsigned int noio = memalloc_noio_save();
+	int r = keep_text(inode->i_private, file);
+
+	memalloc_noio_restore(noio);
+	return r;
+}
+
+static ssize_t path_stats_read(struct file *file, char __user *to, size_t count,
+			       loff_t *pos)
+{
+	struct stats_text *kept = file->private_data;
+
+	return simple_read_from_buffer(to, count, pos, kept->text, kept->len);
+}
+
+static int path_stats_release(struct inode *inode, struct file *file)
+{
+	kvfree(file->private_data);
 	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(path_stats);
+
+static const struct file_operations path_stats_fops = {
+	.owner = THIS_MODULE,
+	.open = path_stats_open,
+	.read = path_stats_read,
+	.llseek = default_llseek,
+	.release = path_stats_release,
+};
 
 /**
  * mpath_debugfs_add() - the map's directory
@@ -370,12 +425,12 @@ void mpath_debugfs_add(struct mpath *m)
 		return;
 	m->debugfs = debugfs_create_dir(dm_disk(m->rq.md)->disk_name,
 					debugfs_root);
-	debugfs_create_file("path_stats", 0400, m->debugfs, m,
-			    &path_stats_fops);
+	debugfs_create_file_unsafe("path_stats", 0400, m->debugfs, m,
+				   &path_stats_fops);
 }
 
 /**
- * mpath_debugfs_remove() - it is gone, and nobody reads it any more
+ * mpath_debugfs_remove() - it is gone, and nobody opens it any more
  * @m: the map
  *
  * Context: process, may sleep.

@@ -62,7 +62,7 @@ struct mpath_stats {
 	unsigned long others;
 	unsigned long sectors[2];
 	unsigned long latency[2][MPATH_LATENCIES];
-	u32 errors[MPATH_ERROR_CLASSES];
+	unsigned long errors[MPATH_ERROR_CLASSES];
 };
 
 /* An I/O goes to the path.  Any context. */

@@ -204,7 +204,7 @@ struct mpath {
 /**
  * struct mpath_io - the target's own data of a request
  * @path: where its clone is
- * @start: since when it is there, ktime_get_ns()
+ * @start: since when it is there, ktime_get_ns(); 0: it is not
  * @nr_bytes: of the clone; what the selector was told that it gets
  * @rejected_by: number of the path that rejected it last; valid if dm_rq_io.tries
  * @rejected_with: how; BLK_STS_OK: it did not
