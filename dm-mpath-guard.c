@@ -165,7 +165,7 @@ static void look_again(struct mpath *m)
 				   msecs_to_jiffies(ms));
 }
 
-static void for_each_path(struct mpath *m, u64 now,
+static void visit_paths(struct mpath *m, u64 now,
 			  void (*fn)(struct mpath *m, struct mpath_path *path,
 				     u64 now))
 {
@@ -184,7 +184,7 @@ static void look(struct work_struct *work)
 	struct mpath *m = container_of(to_delayed_work(work), struct mpath,
 				       guard_work);
 
-	for_each_path(m, ktime_get_ns(), look_at);
+	visit_paths(m, ktime_get_ns(), look_at);
 	look_again(m);
 }
 
@@ -203,7 +203,7 @@ static void forget(struct mpath *m, struct mpath_path *path, u64 now)
  */
 void mpath_guard_start(struct mpath *m)
 {
-	for_each_path(m, 0, forget);
+	visit_paths(m, 0, forget);
 	look_again(m);
 }
 
