@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two selectors that completion-time was chosen over, for scripts/bench to compare:
+ * Two selectors that are simpler than completion-time, for scripts/bench to compare:
  *
  * ewma		the path with the least (requests in flight + 1) * average, where the average
  *		is that of the time from map to end, an eighth for each request
