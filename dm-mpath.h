@@ -12,6 +12,7 @@
  *	dm-mpath-probe.c	asking paths whether they answer
  *	dm-mpath-stats.c	what each path did: counters, their text, debugfs
  *	dm-mpath-guard.c	the stall guard
+ *	dm-mpath-trace.h	trace events of both modes
  *	dm-path-selector.c	the registry of selectors
  *
  * Lifetime: groups and paths are made by the constructor and freed by the
@@ -20,7 +21,8 @@
  *
  * Locking: mpath.lock protects the state, with interrupts off, as a failing
  * request may change it from hard irq.  The I/O path takes it only where there is
- * no current group with a usable path.  What the I/O path reads without it is
+ * no current group with a usable path, a path fails, or something ends on a path
+ * that is stalled.  What the I/O path reads without it is
  * written with WRITE_ONCE() and marked "lockless readers" below.
  */
 #ifndef DM_MPATH_H
@@ -289,6 +291,7 @@ void mpath_status(struct dm_target *ti, status_type_t type,
 int mpath_message(struct dm_target *ti, unsigned int argc, char **argv,
 		  char *result, unsigned int maxlen);
 int mpath_device_arg(struct mpath *m, const char *arg, dev_t *dev);
+char mpath_group_letter(struct mpath *m, struct mpath_group *group);
 
 /* dm-mpath-probe.c */
 struct mpath_probed *mpath_probed_get(struct dm_dev *dev);
@@ -301,8 +304,6 @@ void mpath_probe_end(struct mpath *m);
 void mpath_probe_init_map(struct mpath *m);
 int mpath_probe_init(void);
 void mpath_probe_exit(void);
-
-char mpath_group_letter(struct mpath *m, struct mpath_group *group);
 
 /* dm-mpath-stats.c */
 int mpath_stats_text(struct mpath *m, char *result, unsigned int maxlen);
