@@ -166,8 +166,8 @@ static void look_again(struct mpath *m)
 }
 
 static void visit_paths(struct mpath *m, u64 now,
-			  void (*fn)(struct mpath *m, struct mpath_path *path,
-				     u64 now))
+			void (*fn)(struct mpath *m, struct mpath_path *path,
+				   u64 now))
 {
 	unsigned int i, j;
 
