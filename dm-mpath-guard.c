@@ -169,14 +169,10 @@ static void visit_paths(struct mpath *m, u64 now,
 			void (*fn)(struct mpath *m, struct mpath_path *path,
 				   u64 now))
 {
-	unsigned int i, j;
+	struct mpath_path *path;
 
-	for (i = 0; i < m->nr_groups; i++) {
-		struct dm_ps *ps = &m->groups[i]->ps;
-
-		for (j = 0; j < ps->nr_paths; j++)
-			fn(m, mpath_path_of(ps->paths[j]), now);
-	}
+	list_for_each_entry(path, &m->paths, list)
+		fn(m, path, now);
 }
 
 static void look(struct work_struct *work)

@@ -255,14 +255,10 @@ void mpath_activate_path(struct mpath *m, struct mpath_path *path)
 static void with_each_activation(struct mpath *m,
 				 void (*fn)(struct delayed_work *activation))
 {
-	unsigned int i, j;
+	struct mpath_path *path;
 
-	for (i = 0; i < m->nr_groups; i++) {
-		struct dm_ps *ps = &m->groups[i]->ps;
-
-		for (j = 0; j < ps->nr_paths; j++)
-			fn(&mpath_path_of(ps->paths[j])->activate);
-	}
+	list_for_each_entry(path, &m->paths, list)
+		fn(&path->activate);
 }
 
 /* It counts as running all the time; the lock keeps activate() from counting it twice. */

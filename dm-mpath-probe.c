@@ -351,18 +351,18 @@ static bool is_asked(struct mpath_path *path, dev_t dev)
 
 static unsigned int count_paths(struct mpath *m, dev_t dev)
 {
-	unsigned int i, j, nr = 0;
+	struct mpath_path *path;
+	unsigned int nr = 0;
 
-	for (i = 0; i < m->nr_groups; i++)
-		for (j = 0; j < m->groups[i]->ps.nr_paths; j++)
-			nr += is_asked(mpath_path_of(m->groups[i]->ps.paths[j]),
-				       dev);
+	list_for_each_entry(path, &m->paths, list)
+		nr += is_asked(path, dev);
 	return nr;
 }
 
 static struct round *new_round(struct mpath *m, dev_t dev)
 {
-	unsigned int i, j, nr = count_paths(m, dev);
+	unsigned int nr = count_paths(m, dev);
+	struct mpath_path *path;
 	struct round *round;
 
 	/* Not to wait for I/O: it may be this map's. */
@@ -371,17 +371,11 @@ static struct round *new_round(struct mpath *m, dev_t dev)
 		return NULL;
 	round->m = m;
 	init_completion(&round->done);
-	for (i = 0; i < m->nr_groups; i++) {
-		struct dm_ps *ps = &m->groups[i]->ps;
-
-		for (j = 0; j < ps->nr_paths; j++) {
-			struct mpath_path *path = mpath_path_of(ps->paths[j]);
-
-			if (!is_asked(path, dev))
-				continue;
-			round->ask[round->nr].round = round;
-			round->ask[round->nr++].path = path;
-		}
+	list_for_each_entry(path, &m->paths, list) {
+		if (!is_asked(path, dev))
+			continue;
+		round->ask[round->nr].round = round;
+		round->ask[round->nr++].path = path;
 	}
 	return round;
 }

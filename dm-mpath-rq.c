@@ -271,17 +271,13 @@ static int mpath_iterate_devices(struct dm_target *ti,
 				 iterate_devices_callout_fn fn, void *data)
 {
 	struct mpath *m = mpath_of(ti);
-	unsigned int i, j;
+	struct mpath_path *path;
 	int r;
 
-	for (i = 0; i < m->nr_groups; i++) {
-		struct dm_ps *ps = &m->groups[i]->ps;
-
-		for (j = 0; j < ps->nr_paths; j++) {
-			r = fn(ti, ps->paths[j]->dev, ti->begin, ti->len, data);
-			if (r)
-				return r;
-		}
+	list_for_each_entry(path, &m->paths, list) {
+		r = fn(ti, path->ps.dev, ti->begin, ti->len, data);
+		if (r)
+			return r;
 	}
 	return 0;
 }

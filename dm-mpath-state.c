@@ -604,6 +604,7 @@ static void event_work(struct work_struct *work)
 void mpath_init_state(struct mpath *m)
 {
 	spin_lock_init(&m->lock);
+	INIT_LIST_HEAD(&m->paths);
 	m->queue_io = true;
 	init_waitqueue_head(&m->pg_init_wait);
 	INIT_DELAYED_WORK(&m->no_path_work, no_path_for_too_long);

@@ -176,24 +176,15 @@ static bool look_at(struct dm_rq_io *io, void *data)
 {
 	struct walk *walk = data;
 	struct mpath_io *mio = dm_rq_io_data(io);
-	struct mpath_path *path = READ_ONCE(mio->path);
+	struct mpath_path *mapped = READ_ONCE(mio->path), *path;
 	u64 start = READ_ONCE(mio->start);
-	unsigned int i, j;
 
 	walk->in_flight++;
-	for (i = 0; i < walk->m->nr_groups; i++) {
-		struct dm_ps *ps = &walk->m->groups[i]->ps;
+	list_for_each_entry(path, &walk->m->paths, list) {
+		u64 *since = &walk->since[path->number - 1];
 
-		for (j = 0; j < ps->nr_paths; j++) {
-			u64 *since;
-
-			if (mpath_path_of(ps->paths[j]) != path)
-				continue;
-			since = &walk->since[path->number - 1];
-			if (start && (!*since || start < *since))
-				*since = start;
-			return true;
-		}
+		if (path == mapped && start && (!*since || start < *since))
+			*since = start;
 	}
 	return true;
 }

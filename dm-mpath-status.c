@@ -159,18 +159,15 @@ static unsigned int act_on_device(struct mpath *m, dev_t dev,
 				  void (*act)(struct mpath *m,
 					      struct mpath_path *path))
 {
-	unsigned int i, j, nr = 0;
+	struct mpath_path *path;
+	unsigned int nr = 0;
 
-	for (i = 0; i < m->nr_groups; i++) {
-		struct dm_ps *ps = &m->groups[i]->ps;
-
-		for (j = 0; j < ps->nr_paths; j++) {
-			if (ps->paths[j]->dev->bdev->bd_dev != dev)
-				continue;
-			nr++;
-			if (act)
-				act(m, mpath_path_of(ps->paths[j]));
-		}
+	list_for_each_entry(path, &m->paths, list) {
+		if (path->ps.dev->bdev->bd_dev != dev)
+			continue;
+		nr++;
+		if (act)
+			act(m, path);
 	}
 	return nr;
 }

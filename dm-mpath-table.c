@@ -328,6 +328,7 @@ static int parse_path(struct mpath *m, struct mpath_group *group,
 		bad_table(w, "path '%.64s': %.80s", name, error);
 		goto put_probed;
 	}
+	list_add_tail(&path->list, &m->paths);
 	m->nr_usable++;
 	return 0;
 

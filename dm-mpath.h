@@ -59,6 +59,7 @@ struct mpath_probed;
  * @m: constant
  * @group: constant
  * @number: from 1, over all groups; constant
+ * @list: in the map's @paths; constant
  * @is_scsi: its requests carry a SCSI result and sense; constant
  * @fail_count: how often it went from usable to failed; under the lock
  * @tries: how often it was activated alone since it came back; under the lock
@@ -79,6 +80,7 @@ struct mpath_path {
 	u64 ended;
 	u16 number;
 	bool is_scsi;
+	struct list_head list;
 	unsigned int fail_count;
 	unsigned int tries;
 	bool kept_down;
@@ -134,6 +136,7 @@ struct mpath_group {
  * @waiting: bio mode: bios without a path; under the lock
  * @groups: in the order of the table; constant
  * @nr_groups: constant
+ * @paths: of all groups, in the order of the table; constant
  * @nr_paths: over all groups; constant
  * @retain_handler: table feature; constant
  * @handler_name: hardware handler, or NULL; constant
@@ -180,6 +183,7 @@ struct mpath {
 
 	struct mpath_group **groups;
 	unsigned int nr_groups;
+	struct list_head paths;
 	unsigned int nr_paths;
 	bool retain_handler;
 	char *handler_name;
