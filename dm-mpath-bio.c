@@ -205,8 +205,12 @@ static int end_failed(struct mpath *m, struct bio *bio,
 {
 	unsigned long flags;
 
-	if (!mpath_is_path_error(status))
+	if (!mpath_is_path_error(status)) {
+		dm_rq_lower_limits(dm_disk(m->rq.md)->queue,
+				   bdev_get_queue(path->ps.dev->bdev),
+				   bio_op(bio), status);
 		return DM_ENDIO_DONE;
+	}
 
 	mpath_fail_path(m, path);
 	/* With no path left and no waiting, the true error goes up. */

@@ -215,21 +215,32 @@ static blk_status_t take_back_bio(struct dm_rq_io *io, struct request *rq)
 
 /* ---- the clone has ended ---- */
 
-/*
- * A device of @q has answered that it cannot do what @rq asks, and has drawn the
- * consequence for its own limits: the map has the same limit from now on, so that
- * whoever sees the error finds a reason to do without (blkdev_issue_zeroout()).
+/**
+ * dm_rq_lower_limits() - learn from a device that it cannot do something after all
+ * @map: the map's queue
+ * @device: the device's, which has drawn the consequence for its own limits
+ * @op: what it was asked
+ * @status: its answer; only "not supported" and "failed for good" say something
+ *
+ * From now on the map has the same limit, so that whoever sees the error finds a reason
+ * to do without (blkdev_issue_zeroout(), BLKDISCARD).  For a map that gets bios, too:
+ * dm core of 6.12 lowers a limit for discard that nobody looks at.
+ *
+ * Context: any, hard irq included.
  */
-static void lower_limits(struct request *rq, struct request_queue *q)
+void dm_rq_lower_limits(struct request_queue *map, struct request_queue *device,
+			enum req_op op, blk_status_t status)
 {
-	struct queue_limits *limits = &rq->q->limits;
+	if (status != BLK_STS_TARGET && status != BLK_STS_NOTSUPP)
+		return;
 
-	if (req_op(rq) == REQ_OP_DISCARD && !q->limits.max_discard_sectors)
-		WRITE_ONCE(limits->max_discard_sectors, 0);
-	if (req_op(rq) == REQ_OP_WRITE_ZEROES &&
-	    !q->limits.max_write_zeroes_sectors)
-		WRITE_ONCE(limits->max_write_zeroes_sectors, 0);
+	if (op == REQ_OP_DISCARD && !device->limits.max_discard_sectors)
+		WRITE_ONCE(map->limits.max_discard_sectors, 0);
+	if (op == REQ_OP_WRITE_ZEROES &&
+	    !device->limits.max_write_zeroes_sectors)
+		WRITE_ONCE(map->limits.max_write_zeroes_sectors, 0);
 }
+EXPORT_SYMBOL_GPL(dm_rq_lower_limits);
 
 /*
  * One bio of the clone on @q, of @bytes, failed.  Either the bios above end up to
@@ -244,8 +255,7 @@ static void note_error(struct dm_rq_io *io, struct request_queue *q,
 
 	if (!io->status)
 		io->status = status;
-	if (status == BLK_STS_TARGET || status == BLK_STS_NOTSUPP)
-		lower_limits(rq, q);
+	dm_rq_lower_limits(rq->q, q, req_op(rq), status);
 
 	hold = drq->ops->end_io_first(drq, io, status, bytes) == DM_RQ_HOLD;
 	if (hold || rq->end_io) {

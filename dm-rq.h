@@ -250,6 +250,8 @@ int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
 	       const struct dm_rq_ops *ops);
 int dm_rq_clone_and_map(struct dm_target *ti, struct request *rq,
 			union map_info *info, struct request **clone);
+void dm_rq_lower_limits(struct request_queue *map, struct request_queue *device,
+			enum req_op op, blk_status_t status);
 void dm_rq_io_hints(struct dm_target *ti, struct queue_limits *limits);
 void dm_rq_visit_in_flight(struct dm_rq *drq, dm_rq_visit_fn *fn, void *data);
 void dm_rq_wake(struct dm_rq *drq);
