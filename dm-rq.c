@@ -12,7 +12,7 @@
  * is left of the request with BLK_STS_OK and drops its reference to the map; or
  * by doing the equivalent itself, where the status must be another one or the
  * request goes back to the block layer unfinished.  dm-mod's statistics miss the
- * end of those: see Documentation/dm-rq.rst.
+ * end of those, unless dm-mod lets us say so: see Documentation/dm-rq.rst.
  */
 
 #include <linux/blk-crypto.h>
@@ -66,6 +66,7 @@ static void finish(struct dm_rq_io *io, blk_status_t status)
 	struct request *rq = dm_rq_request(io);
 
 	if (rq->end_io) {
+		dm_rq_end_stats(md, rq);
 		blk_mq_end_request(rq, status);
 		dm_put(md);
 		return;
@@ -91,6 +92,7 @@ static void park(struct dm_rq_io *io, int wakes)
 	struct request_queue *q = dm_rq_request(io)->q;
 
 	trace_dm_rq_park(drq, dm_rq_request(io));
+	dm_rq_end_stats(md, dm_rq_request(io));
 	rcu_read_lock();
 	blk_mq_requeue_request(dm_rq_request(io), false);
 	/* @io may be in use again from here on. */
@@ -113,6 +115,7 @@ static void park_for_a_while(struct dm_rq_io *io)
 	struct mapped_device *md = io->drq->md;
 	struct request_queue *q = dm_rq_request(io)->q;
 
+	dm_rq_end_stats(md, dm_rq_request(io));
 	blk_mq_requeue_request(dm_rq_request(io), false);
 	if (!delayed_work_pending(&q->requeue_work))
 		blk_mq_delay_kick_requeue_list(q, DM_RQ_LATER_MS);

@@ -42,6 +42,20 @@ static inline void dm_rq_copy_ioprio(struct request *to, struct request *from)
 #endif
 }
 
+/*
+ * @rq goes back to the block layer unseen by dm-mod's completion: the interval that
+ * dm-stats has opened for it ends here.  Without the export it stays open, see
+ * Documentation/dm-rq.rst.
+ *
+ * Context: any.  @rq is owned by the caller, and @md is held.
+ */
+static inline void dm_rq_end_stats(struct mapped_device *md, struct request *rq)
+{
+#ifdef DM_RQ_HAVE_DM_END_REQUEST_STATS
+	dm_end_request_stats(md, rq);
+#endif
+}
+
 /* The device number of a name or of "major:minor". */
 static inline int dm_rq_devt_from_path(const char *path, dev_t *dev)
 {
