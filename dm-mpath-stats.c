@@ -24,6 +24,70 @@
 
 #define DM_MSG_PREFIX "multipath"
 
+/* ---- memory ---- */
+
+/*
+ * Each allocation for all CPUs is searched for from the beginning, and that is most of what
+ * it takes to make a path: so the paths of a map have theirs together, but for very many,
+ * as one must not be larger than this.
+ */
+#define BLOCK_PATHS	(PCPU_MIN_UNIT_SIZE / sizeof(struct mpath_stats))
+
+static bool begins_block(const struct mpath_path *path)
+{
+	return (path->number - 1) % BLOCK_PATHS == 0;
+}
+
+static struct mpath_stats __percpu *alloc_block(struct mpath *m,
+						struct mpath_path *path)
+{
+	size_t paths = min_t(size_t, m->nr_paths - (path->number - 1),
+			     BLOCK_PATHS);
+
+	return __alloc_percpu(paths * sizeof(struct mpath_stats),
+			      __alignof__(struct mpath_stats));
+}
+
+/**
+ * mpath_stats_alloc() - every path of a map gets its counters
+ * @m: the map, in its constructor, with all its paths
+ *
+ * Context: process, may sleep.
+ * Return: false: no memory; what is there goes with its paths.
+ */
+bool mpath_stats_alloc(struct mpath *m)
+{
+	struct mpath_stats __percpu *stats = NULL;
+	unsigned int i, j;
+
+	for (i = 0; i < m->nr_groups; i++) {
+		struct dm_ps *ps = &m->groups[i]->ps;
+
+		for (j = 0; j < ps->nr_paths; j++) {
+			struct mpath_path *path = mpath_path_of(ps->paths[j]);
+
+			stats = begins_block(path) ? alloc_block(m, path) :
+						     stats + 1;
+			if (!stats)
+				return false;
+			path->stats = stats;
+		}
+	}
+	return true;
+}
+
+/**
+ * mpath_stats_free() - a path's, and those of the others in one piece with it
+ * @path: goes, as do these
+ *
+ * Context: process.
+ */
+void mpath_stats_free(struct mpath_path *path)
+{
+	if (begins_block(path))
+		free_percpu(path->stats);
+}
+
 /* ---- counting ---- */
 
 static enum mpath_error_class classify(blk_status_t status)

@@ -284,12 +284,6 @@ static int parse_path(struct mpath *m, struct mpath_group *group,
 	path = kzalloc(sizeof(*path), GFP_KERNEL);
 	if (!path)
 		return no_memory(w);
-	path->stats = alloc_percpu(struct mpath_stats);
-	if (!path->stats) {
-		r = no_memory(w);
-		goto free_path;
-	}
-
 	r = dm_get_device(w->ti, name, dm_table_get_mode(w->ti->table),
 			  &path->ps.dev);
 	if (r) {
@@ -337,7 +331,6 @@ put_probed:
 put_device:
 	dm_put_device(w->ti, path->ps.dev);
 free_path:
-	free_percpu(path->stats);
 	kfree(path);
 	return r;
 }
@@ -462,7 +455,7 @@ static void free_group(struct dm_target *ti, struct mpath_group *group)
 	for (i = 0; i < ps->nr_paths; i++) {
 		mpath_probed_put(mpath_path_of(ps->paths[i])->probed);
 		dm_put_device(ti, ps->paths[i]->dev);
-		free_percpu(mpath_path_of(ps->paths[i])->stats);
+		mpath_stats_free(mpath_path_of(ps->paths[i]));
 		kfree(mpath_path_of(ps->paths[i]));
 	}
 	kfree(ps->paths);
@@ -513,6 +506,8 @@ int mpath_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	if (!r && w.argc)
 		r = bad_table(&w, "%u words left over after the last group, from '%.32s'",
 			      w.argc, w.argv[0]);
+	if (!r && !mpath_stats_alloc(m))
+		r = no_memory(&w);
 	if (r) {
 		free_mpath(ti, m);
 		return r;

@@ -47,7 +47,7 @@ struct mpath_probed;
  * struct mpath_path - one path of a group
  * @ps: the path as its selector sees it; ps.usable: not failed, nor set aside by the
  *	guard; under the lock, lockless readers
- * @stats: what it did; constant
+ * @stats: what it did; constant after the constructor
  * @stalled: it has ended nothing for m->stall_timeout. Under the lock, lockless readers
  * @failed: not to be used. Under the lock, lockless readers
  * @aside: stalled, and another path of the group is not; under the lock
@@ -310,6 +310,8 @@ int mpath_probe_init(void);
 void mpath_probe_exit(void);
 
 /* dm-mpath-stats.c */
+bool mpath_stats_alloc(struct mpath *m);
+void mpath_stats_free(struct mpath_path *path);
 int mpath_stats_text(struct mpath *m, char *result, unsigned int maxlen);
 u64 mpath_read_progress(const struct mpath_path *path, u64 *ended);
 u64 mpath_read_chosen(const struct mpath_path *path);
