@@ -38,25 +38,48 @@ static enum dm_rq_map park(struct mpath *m, unsigned int nr_bytes)
 	return DM_RQ_PARK;
 }
 
+static enum dm_rq_map go(struct dm_rq_io *io, struct mpath_path *path,
+			 struct block_device **bdev)
+{
+	struct mpath_io *mio = dm_rq_io_data(io);
+
+	mio->path = path;
+	*bdev = path->ps.dev->bdev;
+	return DM_RQ_MAPPED;
+}
+
+/* The current group, if there is one, has no usable path. */
+static noinline enum dm_rq_map choose_group(struct dm_rq_io *io,
+					    struct block_device **bdev)
+{
+	struct mpath *m = container_of(io->drq, struct mpath, rq);
+	struct request *rq = dm_rq_request(io);
+	unsigned int nr_bytes = blk_rq_bytes(rq);
+	struct mpath_path *path = mpath_choose_path(m, nr_bytes, req_op(rq));
+
+	if (!path)
+		return mpath_may_wait(m) ? park(m, nr_bytes) : DM_RQ_KILL;
+	if (IS_ERR(path))
+		return park(m, nr_bytes);
+	return go(io, path, bdev);
+}
+
+/* What is rare is apart, so that little has to be kept while the selector is asked. */
 static enum dm_rq_map mpath_prep_map(struct dm_rq *drq, struct dm_rq_io *io,
 				     struct block_device **bdev)
 {
 	struct mpath *m = container_of(drq, struct mpath, rq);
 	struct mpath_io *mio = dm_rq_io_data(io);
 	struct request *rq = dm_rq_request(io);
-	unsigned int nr_bytes = blk_rq_bytes(rq);
 	struct mpath_path *path;
 
-	path = unlikely(stays(m, io)) ?
-		mio->path : mpath_find_path(m, nr_bytes, req_op(rq));
-	if (unlikely(!path))
-		return mpath_may_wait(m) ? park(m, nr_bytes) : DM_RQ_KILL;
-	if (IS_ERR(path))
-		return park(m, nr_bytes);
+	if (unlikely(stays(m, io)))
+		return go(io, mio->path, bdev);
 
-	mio->path = path;
-	*bdev = path->ps.dev->bdev;
-	return DM_RQ_MAPPED;
+	path = mpath_ask_selector(m, blk_rq_bytes(rq), req_op(rq));
+	if (unlikely(!path))
+		return choose_group(io, bdev);
+	return go(io, path, bdev);
 }
 
 /*
@@ -71,7 +94,7 @@ static void mpath_map(struct dm_rq *drq, struct dm_rq_io *io,
 		      struct request *clone)
 {
 	struct mpath_io *mio = dm_rq_io_data(io);
-	struct dm_ps *ps = &mio->path->group->ps;
+	struct dm_ps *ps;
 
 	clone->cmd_flags |= CLONE_FLAGS;
 	mio->nr_bytes = blk_rq_bytes(clone);
@@ -81,6 +104,7 @@ static void mpath_map(struct dm_rq *drq, struct dm_rq_io *io,
 	mpath_count_start(mio->path->stats);
 	trace_mpath_map(mio->path, req_op(clone), mio->nr_bytes);
 
+	ps = &mio->path->group->ps;
 	if (ps->type->start_io)
 		ps->type->start_io(ps, &mio->path->ps, mio->nr_bytes,
 				   req_op(clone), io);
@@ -200,8 +224,7 @@ static enum dm_rq_end mpath_end_io(struct dm_rq *drq, struct dm_rq_io *io,
 	if (ps->type->end_io)
 		ps->type->end_io(ps, &mio->path->ps, mio->nr_bytes, io, status);
 	if (unlikely(status))
-		return end_failed(container_of(drq, struct mpath, rq), io,
-				  clone, status);
+		return end_failed(mio->path->m, io, clone, status);
 
 	ns = ktime_get_ns() - mio->start;
 	WRITE_ONCE(mio->start, 0);
@@ -221,18 +244,11 @@ const struct dm_rq_ops mpath_rq_ops = {
 	.end_io = mpath_end_io,
 };
 
-/*
- * Would a request only wait in the queue of a path?  Then it is better left to the
- * scheduler, which can still merge it.  Asked before each request: it may guess.
- */
-static int mpath_busy(struct dm_target *ti)
+/* Apart, so that nothing has to be kept where nobody knows busy. */
+static noinline int are_all_busy(struct mpath_group *group)
 {
-	struct mpath_group *group = READ_ONCE(mpath_of(ti)->current_group);
 	bool any = false;
 	unsigned int i;
-
-	if (!group || !group->says_busy)
-		return false;
 
 	for (i = 0; i < group->ps.nr_paths; i++) {
 		struct dm_ps_path *path = group->ps.paths[i];
@@ -244,6 +260,17 @@ static int mpath_busy(struct dm_target *ti)
 		any = true;
 	}
 	return any;
+}
+
+/*
+ * Would a request only wait in the queue of a path?  Then it is better left to the
+ * scheduler, which can still merge it.  Asked before each request: it may guess.
+ */
+static int mpath_busy(struct dm_target *ti)
+{
+	struct mpath_group *group = READ_ONCE(mpath_of(ti)->current_group);
+
+	return group && group->says_busy ? are_all_busy(group) : false;
 }
 
 /* ---- devices ---- */

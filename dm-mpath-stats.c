@@ -58,20 +58,13 @@ static struct mpath_stats __percpu *alloc_block(struct mpath *m,
 bool mpath_stats_alloc(struct mpath *m)
 {
 	struct mpath_stats __percpu *stats = NULL;
-	unsigned int i, j;
+	struct mpath_path *path;
 
-	for (i = 0; i < m->nr_groups; i++) {
-		struct dm_ps *ps = &m->groups[i]->ps;
-
-		for (j = 0; j < ps->nr_paths; j++) {
-			struct mpath_path *path = mpath_path_of(ps->paths[j]);
-
-			stats = begins_block(path) ? alloc_block(m, path) :
-						     stats + 1;
-			if (!stats)
-				return false;
-			path->stats = stats;
-		}
+	list_for_each_entry(path, &m->paths, list) {
+		stats = begins_block(path) ? alloc_block(m, path) : stats + 1;
+		if (!stats)
+			return false;
+		path->stats = stats;
 	}
 	return true;
 }

@@ -359,6 +359,28 @@ const struct dm_ps_type *mpath_get_selector(const char *name);
 void mpath_put_selector(const struct dm_ps_type *type);
 
 /**
+ * mpath_ask_selector() - a path of the current group, for a request or bio of @nr_bytes
+ * @m: the map
+ * @nr_bytes: 0: none in particular
+ * @op: what it does
+ *
+ * Context: any but hard irq; takes no lock.
+ * Return: NULL: there is no current group, or none of its paths is usable:
+ * mpath_choose_path() knows more.
+ */
+static inline struct mpath_path *mpath_ask_selector(struct mpath *m,
+						    size_t nr_bytes,
+						    enum req_op op)
+{
+	struct mpath_group *group = READ_ONCE(m->current_group);
+	struct dm_ps_path *path = NULL;
+
+	if (likely(group))
+		path = group->ps.type->select(&group->ps, nr_bytes, op);
+	return likely(path) ? mpath_path_of(path) : NULL;
+}
+
+/**
  * mpath_find_path() - the path for a request or bio of @nr_bytes
  * @m: the map
  * @nr_bytes: 0: none in particular
@@ -372,14 +394,9 @@ static inline struct mpath_path *mpath_find_path(struct mpath *m,
 						 size_t nr_bytes,
 						 enum req_op op)
 {
-	struct mpath_group *group = READ_ONCE(m->current_group);
-	struct dm_ps_path *path = NULL;
+	struct mpath_path *path = mpath_ask_selector(m, nr_bytes, op);
 
-	if (likely(group))
-		path = group->ps.type->select(&group->ps, nr_bytes, op);
-	if (likely(path))
-		return mpath_path_of(path);
-	return mpath_choose_path(m, nr_bytes, op);
+	return likely(path) ? path : mpath_choose_path(m, nr_bytes, op);
 }
 
 #endif /* DM_MPATH_H */

@@ -48,7 +48,7 @@ MODULE_PARM_DESC(nr_hw_queues,
 static struct bio_set clone_bios;
 static struct workqueue_struct *again_wq;
 
-static bool dispatch(struct dm_rq_io *io, bool may_sleep);
+static bool dispatch_again(struct dm_rq_io *io);
 static bool send(struct dm_rq_io *io, struct block_device *bdev, bool may_sleep);
 
 /* ---- handing a request back to the block layer ---- */
@@ -128,7 +128,7 @@ static void worker(struct work_struct *work)
 {
 	struct dm_rq_io *io = container_of(work, struct dm_rq_io, work);
 	struct block_device *bdev = io->bdev;
-	bool taken = bdev ? send(io, bdev, true) : dispatch(io, true);
+	bool taken = bdev ? send(io, bdev, true) : dispatch_again(io);
 
 	/* A busy device: the block layer waits for it, and starts afresh. */
 	if (!taken)
@@ -379,12 +379,13 @@ static enum rq_end_io_ret end_clone(struct request *clone, blk_status_t status)
 	struct dm_rq *drq = io->drq;
 	struct request *rq = dm_rq_request(io);
 	blk_status_t lent_status = BLK_STS_OK;
+	u8 flags = io->flags;
 
-	if (likely(io->flags & IO_LENT))
+	if (likely(flags & IO_LENT))
 		lent_status = take_back_bio(io, rq);
 
 	if (unlikely(status || io->status || lent_status ||
-		     (io->flags & (IO_PART | IO_HELD)))) {
+		     (flags & (IO_PART | IO_HELD)))) {
 		end_clone_slow(io, clone, status);
 		return RQ_END_IO_NONE;
 	}
@@ -425,11 +426,15 @@ static struct bio *clone_bio(struct dm_rq_io *io, struct block_device *bdev)
 	return bio;
 }
 
-/* The first bio of a request.  False: it has to be cloned, and there is no memory. */
-static bool clone_first_bio(struct dm_rq_io *io, struct request *clone,
-			    struct block_device *bdev)
+/*
+ * The first bio of @rq, which is @io's.  False: it has to be cloned, and there is no
+ * memory.
+ */
+static __always_inline bool clone_first_bio(struct dm_rq_io *io,
+					    struct request *rq,
+					    struct request *clone,
+					    struct block_device *bdev)
 {
-	struct request *rq = dm_rq_request(io);
 	struct bio *bio = rq->bio;
 	sector_t sector = bio->bi_iter.bi_sector;
 	unsigned int bytes = bio->bi_iter.bi_size;
@@ -458,18 +463,14 @@ static bool needs_general_clone(struct bio *bio)
 }
 
 /*
- * Give @clone the bios and the place of the request.  False: not now, the memory
- * for it is missing.  Where there is memory for one bio only, that much is mapped
+ * All but the common case.  Where there is memory for one bio only, that much is mapped
  * and the rest follows when it has ended: so there is always a way forward.
  */
-static bool prep_clone(struct dm_rq_io *io, struct request *clone,
-		       struct block_device *bdev)
+static noinline bool prep_other_clone(struct dm_rq_io *io, struct request *rq,
+				      struct request *clone,
+				      struct block_device *bdev)
 {
-	struct request *rq = dm_rq_request(io);
 	struct bio *bio = rq->bio;
-
-	if (likely(bio && !bio->bi_next && !needs_general_clone(bio)))
-		return clone_first_bio(io, clone, bdev);
 
 	if (!bio) {
 		io->flags |= IO_NO_DATA;
@@ -478,11 +479,25 @@ static bool prep_clone(struct dm_rq_io *io, struct request *clone,
 
 	if (clone_all_bios(io, clone))
 		return true;
-	if (needs_general_clone(bio) || !clone_first_bio(io, clone, bdev))
+	if (needs_general_clone(bio) || !clone_first_bio(io, rq, clone, bdev))
 		return false;
 	io->flags |= IO_PART;
 	io->bytes = clone->__data_len;
 	return true;
+}
+
+/*
+ * Give @clone the bios and the place of @rq.  False: not now, the memory for it is
+ * missing.
+ */
+static bool prep_clone(struct dm_rq_io *io, struct request *rq,
+		       struct request *clone, struct block_device *bdev)
+{
+	struct bio *bio = rq->bio;
+
+	if (likely(bio && !bio->bi_next && !needs_general_clone(bio)))
+		return clone_first_bio(io, rq, clone, bdev);
+	return prep_other_clone(io, rq, clone, bdev);
 }
 
 /*
@@ -510,12 +525,13 @@ static unsigned int part_sectors(struct request_queue *q, struct request *rq)
 }
 
 /* As much of the first bio as @q takes for sure. */
-static bool clone_part(struct dm_rq_io *io, struct request *clone,
+static noinline bool clone_part(struct dm_rq_io *io, struct request *clone,
 		       struct block_device *bdev)
 {
-	unsigned int max = part_sectors(clone->q, dm_rq_request(io));
+	struct request *rq = dm_rq_request(io);
+	unsigned int max = part_sectors(clone->q, rq);
 
-	if (!clone_first_bio(io, clone, bdev))
+	if (!clone_first_bio(io, rq, clone, bdev))
 		return false;
 	if (clone->__data_len >> SECTOR_SHIFT > max) {
 		clone->bio->bi_iter.bi_size = max << SECTOR_SHIFT;
@@ -655,7 +671,7 @@ static bool send(struct dm_rq_io *io, struct block_device *bdev, bool may_sleep)
 	if (unlikely(READ_ONCE(drq->check_limits)) && needs_parting(io, q))
 		ready = clone_part(io, clone, bdev);
 	else
-		ready = prep_clone(io, clone, bdev);
+		ready = prep_clone(io, rq, clone, bdev);
 	if (unlikely(!ready)) {
 		blk_mq_free_request(clone);
 		return false;
@@ -688,18 +704,17 @@ static bool knows_another(struct dm_rq_io *io)
  *
  * Context: queue_rq (@may_sleep is false), or the worker.
  */
-static bool dispatch(struct dm_rq_io *io, bool may_sleep)
+static __always_inline bool dispatch(struct dm_rq_io *io, bool may_sleep)
 {
 	struct dm_rq *drq = io->drq;
 	int wakes = atomic_read_acquire(&drq->wakes);
 	unsigned int left = DM_RQ_MAX_REFUSALS;
-	struct block_device *bdev;
 
 	do {
 		io->flags = 0;
-		switch (drq->ops->prep_map(drq, io, &bdev)) {
+		switch (drq->ops->prep_map(drq, io, &io->bdev)) {
 		case DM_RQ_MAPPED:
-			if (likely(send(io, bdev, may_sleep)))
+			if (likely(send(io, io->bdev, may_sleep)))
 				return true;
 			break;
 		case DM_RQ_BUSY:
@@ -713,6 +728,11 @@ static bool dispatch(struct dm_rq_io *io, bool may_sleep)
 		}
 	} while (left-- && knows_another(io));
 	return false;
+}
+
+static noinline bool dispatch_again(struct dm_rq_io *io)
+{
+	return dispatch(io, true);
 }
 
 /*

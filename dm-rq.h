@@ -63,7 +63,8 @@ struct dm_rq_lent {
  * @drq: the map's core object
  * @src: the first bio of the request whose clone has not ended
  * @bytes: in place of @src: of the part that the clone covers, if it is one
- * @bdev: in place of @src, beside @work: the device that was chosen already, or NULL
+ * @bdev: in place of @src, while there is no clone: the device that was chosen; beside
+ *	@work NULL, if none was
  * @done: bytes that ended well and that the request has not been told of
  * @status: the error that is held, else the first that was passed up
  * @flags: private to dm-rq.c
