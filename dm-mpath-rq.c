@@ -328,6 +328,7 @@ static struct target_type mpath_rq_target = {
 	.presuspend = mpath_presuspend,
 	.presuspend_undo = mpath_presuspend_undo,
 	.postsuspend = mpath_postsuspend,
+	.preresume = mpath_enter_stack,
 	.resume = mpath_resume,
 	.status = mpath_status,
 	.message = mpath_message,

@@ -606,6 +606,7 @@ void mpath_init_state(struct mpath *m)
 	spin_lock_init(&m->lock);
 	INIT_LIST_HEAD(&m->paths);
 	m->queue_io = true;
+	INIT_LIST_HEAD(&m->stack);
 	init_waitqueue_head(&m->pg_init_wait);
 	INIT_DELAYED_WORK(&m->no_path_work, no_path_for_too_long);
 	INIT_WORK(&m->event_work, event_work);

@@ -23,6 +23,8 @@
 #define MAX_HANDLER_WORDS	1024
 #define MAX_GROUPS		1024
 #define MAX_PATHS		1024
+/* In all groups: a path takes memory on each CPU, and mpath_path.number is 16 bits. */
+#define MAX_ALL_PATHS		16384
 #define MAX_SELECTOR_ARGS	1024
 #define MAX_PG_INIT_RETRIES	50
 #define MAX_PG_INIT_DELAY_MS	60000
@@ -351,6 +353,9 @@ static int parse_paths(struct mpath *m, struct mpath_group *group,
 	if (nr_paths * (1 + nr_args) > w->argc)
 		return bad_table(w, "group %u: expected %u paths of %u words, but %u words follow",
 				 group->number, nr_paths, 1 + nr_args, w->argc);
+	if (nr_paths > MAX_ALL_PATHS - m->nr_paths)
+		return bad_table(w, "group %u: more than %u paths in all",
+				 group->number, MAX_ALL_PATHS);
 
 	group->ps.paths = kcalloc(nr_paths, sizeof(*group->ps.paths),
 				  GFP_KERNEL);
@@ -527,6 +532,7 @@ void mpath_dtr(struct dm_target *ti)
 {
 	struct mpath *m = mpath_of(ti);
 
+	mpath_leave_stack(m);
 	mpath_stop(m);
 	free_mpath(ti, m);
 }

@@ -12,6 +12,7 @@
  *	dm-mpath-probe.c	asking paths whether they answer
  *	dm-mpath-stats.c	what each path did: counters, their text, debugfs
  *	dm-mpath-guard.c	the stall guard
+ *	dm-mpath-stack.c	maps over maps: no loop
  *	dm-mpath-trace.h	trace events of both modes
  *	dm-path-selector.c	the registry of selectors
  *
@@ -151,6 +152,8 @@ struct mpath_group {
  * @no_path_work: ends the waiting when there was no path for too long
  * @bio_work: bio mode: maps what waits
  * @event_work: tells user space that the state has changed
+ * @stack: among the tables in use with a map as a path; dm-mpath-stack.c has the lock
+ * @on_level: there: how far it is from the map that is looked at, a bit per way
  * @probe_interval: table feature, ms, 0: not given; constant
  * @probe_stopped: paths are not to be asked: a suspend has begun. Under the prober's
  *	answer_lock
@@ -198,6 +201,9 @@ struct mpath {
 	struct delayed_work no_path_work;
 	struct work_struct bio_work;
 	struct work_struct event_work;
+
+	struct list_head stack;
+	unsigned int on_level;
 
 	unsigned int probe_interval;
 	bool probe_stopped;
@@ -308,6 +314,10 @@ void mpath_probe_end(struct mpath *m);
 void mpath_probe_init_map(struct mpath *m);
 int mpath_probe_init(void);
 void mpath_probe_exit(void);
+
+/* dm-mpath-stack.c */
+int mpath_enter_stack(struct dm_target *ti);
+void mpath_leave_stack(struct mpath *m);
 
 /* dm-mpath-stats.c */
 bool mpath_stats_alloc(struct mpath *m);
