@@ -11,7 +11,7 @@ PROG=${0##*/}
 PATH=$PATH:/usr/sbin:/sbin
 
 # What the host needs, by purpose; the only place where package names of tools stand.
-PACKAGES_BUILD="gcc-12 make libc6-dev libelf1 libssl3 pahole xz-utils bc sparse"
+PACKAGES_BUILD="gcc-12 make libc6-dev libdevmapper-dev libelf1 libssl3 pahole xz-utils bc sparse"
 PACKAGES_GUEST="qemu-system-x86 busybox-static kmod cpio xz-utils zstd fio dmsetup e2fsprogs"
 PACKAGES_CHECK="perl shellcheck udev python3-docutils build-essential debhelper dh-dkms dkms initramfs-tools-core"
 PACKAGES_KUNIT="flex bison"

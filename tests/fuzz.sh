@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash
+# shellcheck disable=SC2016,SC2034,SC2046,SC2086,SC2317 # conditions for wait_for, commands for try; words
+#
+# fuzz.sh - sourced by guest tests after lib.sh and paths.sh: a whole test, of CASES generated tables and
+# messages (tests/fuzz/fuzz.c), after those that are kept in tests/tables/fuzzed.
+# From the environment: SEED; CASES for another number of them.
+
+SEED=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
+CASES=${FUZZ_CASES:-$CASES}
+FUZZ=$MODDIR/tests/fuzz/fuzz
+plan 6
+note "SEED=$SEED, $CASES cases"
+[ -x "$FUZZ" ] || bail "the program is not built"
+load_modules
+on_exit 'unload_modules || broken'
+rqt_start paths=3
+on_exit 'dmsetup remove fuzz-rq fuzz-bio 2>/dev/null'
+devices="$(rqt_devt 0) $(rqt_devt 1) $(rqt_devt 2)"
+
+# What a refused table says is not for the console, and nothing has to be asked of modprobe: there is no
+# module of such names.
+console=$(cut -f 1 /proc/sys/kernel/printk)
+modprobe=$(cat /proc/sys/kernel/modprobe)
+on_exit 'echo "$console" >/proc/sys/kernel/printk; echo "$modprobe" >/proc/sys/kernel/modprobe'
+echo 1 >/proc/sys/kernel/printk
+echo >/proc/sys/kernel/modprobe
+
+# The program reads the log as it comes: there is more than the kernel keeps. This is for who reads it afterwards.
+mark=$(dmesg | sed -n "s/.*\(dmrq-mark: test $NAME .*\)/\1/p" | tail -n 1)
+
+# memory: KiB of slabs that cannot be reclaimed, and of percpu areas
+memory() { awk '/^SUnreclaim|^Percpu/ { print $2 }' /proc/meminfo | xargs; }
+# uses: of the modules that a table takes
+uses() { cat /sys/module/dm_mpath_rq/refcnt /sys/module/dm_ps_*/refcnt | xargs; }
+
+before_uses=$(uses)
+"$FUZZ" -r "$TESTS/tables/fuzzed" $devices >"$WORK/replay" 2>&1
+status=$?
+sed 's/^/#   /' "$WORK/replay"
+same "the cases that are kept: each has its answer" 0 $status
+before=$(memory)
+began=$(now_ms)
+"$FUZZ" -n "$CASES" -s "$SEED" -o "$WORK/corpus" $devices >"$WORK/fuzz" 2>&1
+status=$?
+took=$(($(now_ms) - began))
+sed 's/^/#   /' "$WORK/fuzz"
+same "generated cases: nothing found" 0 $status
+note "$((CASES * 1000 / (took + 1))) cases a second"
+[ -z "${FUZZ_SHOW:-}" ] || sed 's/^/# corpus: /' "$WORK/corpus"
+try "many different answers" [ "$(wc -l <"$WORK/corpus")" -ge 50 ]
+echo "$mark" >/dev/kmsg
+same "no memory is left of ours" "" "$(our_allocations)"
+same "no module is held" "$before_uses" "$(uses)"
+after=$(memory)
+note "slabs and percpu in KiB, before and after: $before, $after"
+# What dm core and others keep for the next map does not grow with the number of cases.
+grown=$(echo "$before $after" | awk '{ print $3 - $1 > 8192 || $4 - $2 > 2048 ? "grown" : "" }')
+same "memory as before" "" "$grown"
+
+finish
