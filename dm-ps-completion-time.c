@@ -346,10 +346,10 @@ static struct dm_ps_path *ct_select(struct dm_ps *ps, size_t nr_bytes,
 /* ---- learning ---- */
 
 /*
- * All of a path has become faster or slower by @new / @old.  A class that was measured
- * lately knows better.
+ * All of a path has become faster or slower by @new / @old, as one class has shown.
+ * A class that was measured lately knows better.
  */
-static void scale_others(struct ct_path *cp, u32 old, u32 new)
+static void scale_others(struct ct_path *cp, const u32 *but, u32 old, u32 new)
 {
 	unsigned int dir, class;
 
@@ -358,10 +358,11 @@ static void scale_others(struct ct_path *cp, u32 old, u32 new)
 			u32 *cost = &cp->costs[dir].cost[class];
 			u64 scaled = div_u64((u64)*cost * new, old);
 
-			if (test_bit(class, &cp->known[dir]) &&
+			if (cost != but && test_bit(class, &cp->known[dir]) &&
 			    time_after(jiffies, cp->known_at[dir][class] +
 				       msecs_to_jiffies(FORGET_MS)))
-				WRITE_ONCE(*cost, min_t(u64, scaled, MAX_COST));
+				WRITE_ONCE(*cost, clamp_t(u64, scaled, 1,
+							  MAX_COST));
 		}
 }
 
@@ -451,7 +452,7 @@ static void learn(struct dm_ps *ps, struct ct_path *cp, u64 ns)
 	new = max(average(old, ns, weight), 1U);
 	WRITE_ONCE(*cost, new);
 	if (new / 2 > old || new < old / 2)
-		scale_others(cp, old, new);
+		scale_others(cp, cost, old, new);
 	if (cp->slower > 1)
 		look_at_others(ps, cp);
 seen:

@@ -99,6 +99,43 @@ static void widths_test(struct kunit *test)
 	SAME(0, width_reached(8 * WIDTH_1, 5000));
 }
 
+/* A path with 4 KiB reads of 20 ms and 64 KiB reads of 20 us, both long ago. */
+static struct ct_path *old_path(struct kunit *test)
+{
+	struct ct_path *cp = kunit_kzalloc(test, sizeof(*cp), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, cp);
+	cp->costs[READ].cost[0] = 20000000;
+	cp->costs[READ].cost[4] = 20000;
+	cp->known[READ] = BIT(0) | BIT(4);
+	cp->known_at[READ][0] = jiffies - HZ;
+	cp->known_at[READ][4] = jiffies - HZ;
+	publish(cp);
+	return cp;
+}
+
+/* A class that has changed takes along the others, and not itself once more. */
+static void changes_test(struct kunit *test)
+{
+	struct ct_path *cp = old_path(test);
+	struct dm_ps ps = { };
+
+	cp->sample = (struct ct_sample){ .load = LOAD_REQUEST + 4096 };
+	learn(&ps, cp, 1000000);
+	SAME(1000000, cp->costs[READ].cost[0]);
+	SAME(1000, cp->costs[READ].cost[4]);
+
+	/* No cost becomes zero: work is divided by it. */
+	cp = old_path(test);
+	cp->sample = (struct ct_sample){ .load = LOAD_REQUEST + 4096 };
+	learn(&ps, cp, 1);
+	SAME(1, cp->costs[READ].cost[0]);
+	SAME(1, cp->costs[READ].cost[4]);
+	cp->sample.load += LOAD_REQUEST + 4096;
+	learn(&ps, cp, 1000000000);
+	SAME(1, cp->costs[READ].cost[0] > 1);
+}
+
 static const struct words_param words_params[] = {
 	{ "none", "", 0, "1 " },
 	{ "repeat count", "7", 0, "7 " },
@@ -121,6 +158,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(averages_test),
 	KUNIT_CASE(lines_test),
 	KUNIT_CASE(widths_test),
+	KUNIT_CASE(changes_test),
 	KUNIT_CASE_PARAM(words_test, words_gen_params),
 	{}
 };
