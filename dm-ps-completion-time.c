@@ -156,57 +156,43 @@ struct ct_path {
 /* ---- select ---- */
 
 /* Better ones first. */
-enum { AT_ONCE, WAITS, FULL, TRYING, LATE, NO_PATH };
+enum { AT_ONCE, WAITS, FULL, TRYING, LATE };
 
-struct estimate {
-	unsigned int rank;
-	u64 time;
-	u64 load;
-};
+/* What is compared: the rank, and below it the time, in ns with ten binary places. */
+#define RANK_SHIFT	60
+#define MAX_TIME	(BIT_ULL(RANK_SHIFT) - 1)
+#define NO_PATH		U64_MAX
 
-static unsigned int rank_of(unsigned long state, bool latency)
+static noinline u64 special_rank(const struct ct_group *group,
+				 unsigned long state, u64 *time, u64 requests)
 {
 	if (state & BIT(CT_LATE))
 		return LATE;
 	if (state & BIT(CT_NEW))
 		return TRYING;
-	return latency ? AT_ONCE : FULL;
+	/* The next slot is free in about that much of a request's time. */
+	*time += div64_u64(*time, requests ?: 1);
+	return group->latency ? AT_ONCE : FULL;
 }
 
-static struct estimate estimate(const struct ct_group *group,
-				struct ct_path *cp, size_t nr_bytes,
-				unsigned int class, unsigned int dir)
+/* Of a path that has something to do, or that is not as it should be. */
+static u64 estimate_busy(const struct ct_group *group, const struct ct_path *cp,
+			 const struct ct_costs *costs, u64 load, size_t nr_bytes,
+			 u64 cost)
 {
-	const struct ct_costs *costs = &cp->costs[dir];
 	unsigned long state = READ_ONCE(cp->state);
-	u64 load = atomic64_read(&cp->load);
-	u64 cost = (u64)READ_ONCE(costs->cost[class]) << FIXED_SHIFT;
-	u64 queue = ((load >> LOAD_SHIFT) + 1) * READ_ONCE(costs->per_request) +
+	u64 requests = load >> LOAD_SHIFT, rank = AT_ONCE, time = cost;
+	u64 queue = (requests + 1) * READ_ONCE(costs->per_request) +
 		    ((load & LOAD_BYTES) + nr_bytes) * READ_ONCE(costs->per_byte);
-	struct estimate e = { .rank = AT_ONCE, .time = cost, .load = load };
 
 	if (queue > cost) {
-		e.time = queue;
-		if (queue > cost + (cost >> 3) && !group->latency)
-			e.rank = WAITS;
+		time = min(queue, MAX_TIME);
+		if (time > cost + (cost >> 3) && !group->latency)
+			rank = WAITS;
 	}
-	if (unlikely(state)) {
-		e.rank = rank_of(state, group->latency);
-		/* The next slot is free in about that much of a request's time. */
-		if (state & BIT(CT_FULL))
-			e.time += div64_u64(cost, (load >> LOAD_SHIFT) ?: 1);
-	}
-	return e;
-}
-
-/* @least: the least time in the rank of @b. */
-static bool better(struct estimate a, struct estimate b, u64 least)
-{
-	if (a.rank != b.rank)
-		return a.rank < b.rank;
-	if (a.time + (a.time >> 4) < least || b.time > a.time + (a.time >> 4))
-		return a.time < b.time;
-	return a.time <= least + (least >> 4) && a.load < b.load;
+	if (unlikely(state))
+		rank = special_rank(group, state, &time, requests);
+	return rank << RANK_SHIFT | time;
 }
 
 static struct dm_ps_path *select_best(struct dm_ps *ps, struct ct_cpu *cpu,
@@ -214,37 +200,45 @@ static struct dm_ps_path *select_best(struct dm_ps *ps, struct ct_cpu *cpu,
 {
 	const struct ct_group *group = ps->ctx;
 	unsigned int class = class_of(nr_bytes), look = MAX_LOOK;
-	struct estimate best_e = { .rank = NO_PATH };
+	unsigned int i = cpu->begin, next = i, left;
+	u64 least = NO_PATH, best_load = U64_MAX;
 	struct dm_ps_path *best = NULL;
-	unsigned int best_i = 0, left, i;
-	u64 least = U64_MAX;
 
-	i = cpu->begin;
-	for (left = ps->nr_paths; left; left--, i++) {
+	for (left = ps->nr_paths; left; left--) {
+		const struct ct_costs *costs;
 		struct dm_ps_path *path;
-		struct estimate e;
+		struct ct_path *cp;
+		u64 key, band, load;
 
 		if (i >= ps->nr_paths)
 			i = 0;
-		path = ps->paths[i];
+		path = ps->paths[i++];
 		if (unlikely(!dm_ps_path_usable(path)))
 			continue;
 
-		e = estimate(group, path->ctx, nr_bytes, class, dir);
-		if (better(e, best_e, least)) {
-			if (e.rank != best_e.rank)
-				least = U64_MAX;
-			best = path;
-			best_e = e;
-			best_i = i;
+		cp = path->ctx;
+		costs = &cp->costs[dir];
+		load = atomic64_read(&cp->load);
+		key = (u64)READ_ONCE(costs->cost[class]) << FIXED_SHIFT;
+		band = key >> 4;
+		if (load || unlikely(READ_ONCE(cp->state))) {
+			key = estimate_busy(group, cp, costs, load, nr_bytes,
+					    key);
+			band = (key & MAX_TIME) >> 4;
 		}
-		if (e.rank == best_e.rank)
-			least = min(least, e.time);
+		/* Within the band the load decides. */
+		if (key + band < least ||
+		    (load < best_load && key - band <= least)) {
+			best = path;
+			best_load = load;
+			next = i;
+		}
+		least = min(least, key);
 		if (unlikely(!--look))
 			break;
 	}
 	/* After a part of them, the next part; else behind the one that is taken. */
-	cpu->begin = (look || left <= 1 ? best_i : i) + 1;
+	cpu->begin = look || left <= 1 ? next : i;
 	return best;
 }
 
