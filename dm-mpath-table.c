@@ -440,6 +440,7 @@ static int parse_groups(struct mpath *m, struct words *w)
 		r = parse_group(m, w);
 		if (r)
 			return r;
+		m->rq.in_order |= m->groups[i]->ps.in_order;
 	}
 	if (first)
 		m->next_group = m->groups[first - 1];

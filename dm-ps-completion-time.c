@@ -578,6 +578,7 @@ static int ct_create(struct dm_ps *ps, unsigned int argc, char **argv,
 	if (r)
 		goto free_cpus;
 	ps->ctx = group;
+	ps->in_order = true;
 	return 0;
 
 free_cpus:

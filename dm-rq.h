@@ -70,6 +70,7 @@ struct dm_rq_lent {
  * @flags: private to dm-rq.c
  * @tries: how often end_io said DM_RQ_AGAIN since the block layer gave us the request; stays
  *	at 255
+ * @waited: the block layer has got it back once and has it in line; valid with in_order
  * @lent: of the bio of the request, while that is lent to the clone
  * @work: in place of @lent, while the request waits for a worker
  *
@@ -89,6 +90,7 @@ struct dm_rq_io {
 	blk_status_t status;
 	u8 flags;
 	u8 tries;
+	u8 waited;
 	union {
 		struct dm_rq_lent lent;
 		struct work_struct work;
@@ -210,6 +212,10 @@ struct dm_rq_ops {
  *	twice finds the same
  * @check_limits: a device has refused a request as too large, so they are measured
  *	before they are sent. Set once, as @io_offset
+ * @in_order: requests that wait for a device are served in the order in which they came,
+ *	one at a time. Set by the target after dm_rq_init(), before the table is used
+ * @pause: the last one that was served had waited. A hint, without a lock: wrong, it
+ *	costs a run of the queue, or saves one
  * @wakes: counts dm_rq_wake(); read before prep_map, compared after parking, so
  *	that a wake in between is not lost
  *
@@ -221,6 +227,8 @@ struct dm_rq {
 	struct mapped_device *md;
 	unsigned int io_offset;
 	bool check_limits;
+	bool in_order;
+	bool pause;
 	atomic_t wakes;
 };
 

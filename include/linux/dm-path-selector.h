@@ -117,12 +117,17 @@ struct dm_ps_type {
  * @paths: the group's paths in the order of the table; grows only while the table
  *	is being made
  * @nr_paths: how many
+ * @in_order: set by create(): requests that wait because all devices are full are served
+ *	in the order in which they came, and one per run of the map's queue, which costs
+ *	a run of the queue each. Without it the block layer decides, and may let new ones
+ *	overtake them. Not in bio mode
  */
 struct dm_ps {
 	const struct dm_ps_type *type;
 	void *ctx;
 	struct dm_ps_path **paths;
 	unsigned int nr_paths;
+	bool in_order;
 };
 
 /**
