@@ -158,6 +158,23 @@ static struct verdicts sense_verdicts(struct scsi_cmnd *cmd, bool flush)
 	return row->verdicts;
 }
 
+/*
+ * A deferred error is news of an earlier command, in place of carrying out this one.
+ * SCSI repeats the command.  With REQ_FAILFAST_DEV it does not, and makes an error of
+ * it; but not for a flush, which has no bytes that could be left to do: that ends well.
+ */
+static bool is_deferred_error(struct request *clone)
+{
+	struct scsi_cmnd *cmd = blk_mq_rq_to_pdu(clone);
+	struct scsi_sense_hdr sense;
+
+	return (clone->rq_flags & RQF_DONTPREP) &&
+	       host_byte(cmd->result) == DID_OK &&
+	       scsi_status_is_check_condition(cmd->result) &&
+	       scsi_command_normalize_sense(cmd, &sense) &&
+	       scsi_sense_is_deferred(&sense);
+}
+
 /* SCSI gives a command so long in all. */
 static bool waited_enough(struct request *clone, struct request *rq)
 {
@@ -202,6 +219,11 @@ bool mpath_is_scsi(struct block_device *bdev)
 
 #else
 
+static bool is_deferred_error(struct request *clone)
+{
+	return false;
+}
+
 static enum mpath_verdict judge_scsi(struct request *clone,
 				     const struct dm_rq_io *io)
 {
@@ -230,4 +252,18 @@ enum mpath_verdict mpath_judge(struct request *clone, bool is_scsi,
 	if (is_scsi && status == BLK_STS_IOERR)
 		return judge_scsi(clone, io);
 	return judge_status(status);
+}
+
+/**
+ * mpath_was_flushed() - has the device carried out a flush that ended well?
+ * @clone: the flush, at its end, which was BLK_STS_OK
+ * @is_scsi: mpath_is_scsi() of its device
+ *
+ * Context: any, hard irq included.
+ * Return: false if the device had an error of an earlier command to tell instead. Then
+ * mpath_judge() with BLK_STS_IOERR says what becomes of the flush.
+ */
+bool mpath_was_flushed(struct request *clone, bool is_scsi)
+{
+	return !is_scsi || !is_deferred_error(clone);
 }

@@ -144,6 +144,15 @@ static enum dm_rq_error mpath_end_io_first(struct dm_rq *drq,
 	return DM_RQ_HOLD;
 }
 
+static blk_status_t mpath_flush_status(struct dm_rq *drq, struct dm_rq_io *io,
+				       struct request *clone)
+{
+	struct mpath_io *mio = dm_rq_io_data(io);
+
+	return mpath_was_flushed(clone, mio->path->is_scsi) ? BLK_STS_OK :
+							      BLK_STS_IOERR;
+}
+
 /* For error_guard: has another path said the same of this request? */
 static bool rejected_twice(struct dm_rq_io *io, blk_status_t status)
 {
@@ -241,6 +250,7 @@ const struct dm_rq_ops mpath_rq_ops = {
 	.map = mpath_map,
 	.no_room = mpath_no_room,
 	.end_io_first = mpath_end_io_first,
+	.flush_status = mpath_flush_status,
 	.end_io = mpath_end_io,
 };
 

@@ -362,6 +362,7 @@ enum mpath_verdict {
 bool mpath_is_path_error(blk_status_t status);
 enum mpath_verdict mpath_judge(struct request *clone, bool is_scsi,
 			       blk_status_t status, const struct dm_rq_io *io);
+bool mpath_was_flushed(struct request *clone, bool is_scsi);
 bool mpath_is_scsi(struct block_device *bdev);
 
 /* dm-path-selector.c; process context, may sleep */

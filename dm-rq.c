@@ -343,10 +343,11 @@ static void resolve(struct dm_rq_io *io, struct request *clone)
 	}
 }
 
-/* Something failed, or only a part was mapped. */
+/* Something failed, or only a part was mapped, or there is no data. */
 static void end_clone_slow(struct dm_rq_io *io, struct request *clone,
 			   blk_status_t status)
 {
+	struct dm_rq *drq = io->drq;
 	struct bio *bio = dm_rq_request(io)->bio;
 	unsigned int bytes = 0;
 
@@ -360,6 +361,8 @@ static void end_clone_slow(struct dm_rq_io *io, struct request *clone,
 	} else if (!(io->flags & IO_NO_DATA)) {
 		/* end_clone_bio() has seen to it. */
 		status = BLK_STS_OK;
+	} else if (!status && drq->ops->flush_status) {
+		status = drq->ops->flush_status(drq, io, clone);
 	}
 	if (status)
 		note_error(io, clone->q, status, bytes);
@@ -385,7 +388,7 @@ static enum rq_end_io_ret end_clone(struct request *clone, blk_status_t status)
 		lent_status = take_back_bio(io, rq);
 
 	if (unlikely(status || io->status || lent_status ||
-		     (flags & (IO_PART | IO_HELD)))) {
+		     (flags & (IO_PART | IO_HELD | IO_NO_DATA)))) {
 		end_clone_slow(io, clone, status);
 		return RQ_END_IO_NONE;
 	}

@@ -181,6 +181,11 @@ enum dm_rq_end {
  *	Runs in: the lower driver's completion, so hard irq is possible; or as map
  *	when the lower queue rejects the clone at once.
  *
+ * @flush_status: Optional: a request without data has ended with BLK_STS_OK.  Is that
+ *	so?  No bio had to be done for it, so a driver may say it of a command that
+ *	was never carried out.  BLK_STS_OK, or the error that it then ends with.
+ *	Runs in: as end_io_first or end_io, which follow.
+ *
  * @end_io: The clone has ended; @status is BLK_STS_OK, or the error that is held, or
  *	else the first that was passed up.  End accounting; decide about what was
  *	held (the answer counts for nothing else).  @clone is still there, to look
@@ -198,6 +203,8 @@ struct dm_rq_ops {
 	enum dm_rq_error (*end_io_first)(struct dm_rq *drq, struct dm_rq_io *io,
 					 blk_status_t status,
 					 unsigned int bytes);
+	blk_status_t (*flush_status)(struct dm_rq *drq, struct dm_rq_io *io,
+				     struct request *clone);
 	enum dm_rq_end (*end_io)(struct dm_rq *drq, struct dm_rq_io *io,
 				 struct request *clone, blk_status_t status);
 };

@@ -226,19 +226,81 @@ static void sense_test(struct kunit *test)
 	}
 }
 
-/* Sense without end, or none: the path. News of an earlier command: once more. */
+/* Sense without end, or none: the path. */
 static void no_sense_test(struct kunit *test)
 {
-	static const struct verdicts fails = FAILS, repeats = REPEATS;
+	static const struct verdicts fails = FAILS;
 	struct failed *f = failed_command(test, REQ_OP_READ);
 
 	expect_verdicts(test, f, &fails);
 	memset(f->sense, 0xff, sizeof(f->sense));
 	f->sense[0] = 0x50;
 	expect_verdicts(test, f, &fails);
-	scsi_build_sense_buffer(0, f->sense, HARDWARE_ERROR, 0x44, 0);
-	f->sense[0] = 0x71;
-	expect_verdicts(test, f, &repeats);
+}
+
+/* ---- deferred errors: what the sense says is not of this command ---- */
+
+/* Response codes are 0x70 and 0x72 for this command, one more for an earlier one. */
+static void build_sense(struct failed *f, bool desc, bool deferred,
+			const struct verdict_param *p)
+{
+	memset(f->sense, 0, sizeof(f->sense));
+	scsi_build_sense_buffer(desc, f->sense, p->key, p->asc, p->ascq);
+	f->sense[0] += deferred;
+}
+
+/* Whatever the sense is: the command is repeated, and not judged by it. */
+static void deferred_test(struct kunit *test)
+{
+	static const struct verdicts repeats = REPEATS;
+	const struct verdict_param *p = test->param_value;
+	struct failed *f = failed_command(test, p->flush ? REQ_OP_FLUSH : REQ_OP_READ);
+	int desc;
+
+	f->cmd.result = SAM_STAT_CHECK_CONDITION;
+	for (desc = 0; desc < 2; desc++) {
+		build_sense(f, desc, true, p);
+		KUNIT_ASSERT_EQ(test, f->sense[0], desc ? 0x73 : 0x71);
+		expect_verdicts(test, f, &repeats);
+	}
+}
+
+/* SCSI lets a flush end well that was answered with a deferred error: it was not done. */
+static void deferred_flush_test(struct kunit *test)
+{
+	const struct verdict_param *p = test->param_value;
+	struct failed *f = failed_command(test, REQ_OP_FLUSH);
+	int desc;
+
+	f->cmd.result = SAM_STAT_CHECK_CONDITION;
+	for (desc = 0; desc < 2; desc++) {
+		build_sense(f, desc, true, p);
+		KUNIT_EXPECT_FALSE(test, mpath_was_flushed(&f->clone, true));
+		build_sense(f, desc, false, p);
+		KUNIT_EXPECT_TRUE(test, mpath_was_flushed(&f->clone, true));
+	}
+}
+
+/* Only the sense of this flush counts, not what an earlier command has left there. */
+static void flush_without_sense_test(struct kunit *test)
+{
+	static const struct verdict_param medium = { .key = MEDIUM_ERROR, .asc = 0x0c };
+	struct failed *f = failed_command(test, REQ_OP_FLUSH);
+
+	KUNIT_EXPECT_TRUE(test, mpath_was_flushed(&f->clone, true));
+	f->cmd.result = SAM_STAT_CHECK_CONDITION;
+	KUNIT_EXPECT_TRUE(test, mpath_was_flushed(&f->clone, true));
+	build_sense(f, false, true, &medium);
+	KUNIT_EXPECT_FALSE(test, mpath_was_flushed(&f->clone, true));
+
+	KUNIT_EXPECT_TRUE(test, mpath_was_flushed(&f->clone, false));
+	f->cmd.result = SAM_STAT_GOOD;
+	KUNIT_EXPECT_TRUE(test, mpath_was_flushed(&f->clone, true));
+	f->cmd.result = DID_RESET << 16 | SAM_STAT_CHECK_CONDITION;
+	KUNIT_EXPECT_TRUE(test, mpath_was_flushed(&f->clone, true));
+	f->cmd.result = SAM_STAT_CHECK_CONDITION;
+	f->clone.rq_flags &= ~RQF_DONTPREP;
+	KUNIT_EXPECT_TRUE(test, mpath_was_flushed(&f->clone, true));
 }
 
 static const u8 waits[] = { 0x01, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x11,
@@ -280,6 +342,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(host_test, host_gen_params),
 	KUNIT_CASE_PARAM(sense_test, sense_gen_params),
 	KUNIT_CASE(no_sense_test),
+	KUNIT_CASE_PARAM(deferred_test, sense_gen_params),
+	KUNIT_CASE_PARAM(deferred_flush_test, sense_gen_params),
+	KUNIT_CASE(flush_without_sense_test),
 	KUNIT_CASE(wait_test),
 	KUNIT_CASE(not_prepared_test),
 	{}

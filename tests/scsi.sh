@@ -131,6 +131,30 @@ one_io() {
 	SEEN="$ERRNO $STATES $COMMANDS"
 }
 
+# rule_for IO RULE: in RULE, with the command in place of @
+rule_for() {
+	case $1 in
+	write) RULE="${2%@*}2a${2#*@}" ;;
+	read) RULE="${2%@*}28${2#*@}" ;;
+	flush) RULE="${2%@*}35${2#*@}" ;;
+	esac
+}
+
+# ruled_io MAP IO first|all SECONDS RULE: one_io, with a rule for the command (@) on the first disk or on
+# all, and that SCSI time-out; then all is as before
+ruled_io() {
+	local name with=$DISKS
+	[ "$3" = all ] || with=${DISKS%% *}
+	scsi_timeout "$4"
+	rule_for "$2" "$5"
+	for name in $with; do
+		[ -z "$5" ] || inject "$name" "$RULE"
+	done
+	one_io "$1" "$2"
+	scsi_reset
+	revive "$1"
+}
+
 # as_wanted WHAT WANTED: a result; SEEN may have a word more
 as_wanted() {
 	trimmed "$2"
