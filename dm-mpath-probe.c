@@ -8,7 +8,8 @@
  *
  * What has not come back by then stays with its device, which is sent no other
  * meanwhile: who asks next, for the same map or another one, waits for that same read.
- * So a silent device has one of ours, however often it is asked.
+ * Only when a message has reinstated the path since, its silence is old news, and it is
+ * sent one other.  So a silent device has two of ours at most, however often it is asked.
  *
  * Who owns what.  A device that is probed has a struct mpath_probed, with the memory
  * that is read into and a hold that keeps the device open.  The paths that are that
@@ -46,39 +47,53 @@
 				 REQ_FAILFAST_DEV | REQ_FAILFAST_TRANSPORT)
 
 /**
+ * struct probe_read - a read of a device
+ * @probed: the device; constant
+ * @block: what is read is put there, and not looked at; constant
+ * @asks: who waits for it; under @answer_lock, as all below
+ * @sent: when it was
+ * @out: it is not back
+ */
+struct probe_read {
+	struct mpath_probed *probed;
+	void *block;
+	struct list_head asks;
+	ktime_t sent;
+	bool out;
+};
+
+/* The usual one, and one for a path that came back while that is out. */
+#define READS	2
+
+/**
  * struct mpath_probed - a device that is a path, of one map or several
  * @node: in @devices; under @devices_lock
- * @refs: of paths, and of the read that is not back. The last goes under
+ * @refs: of paths, and of each read that is not back. The last goes under
  *	@devices_lock
  * @bdev: constant
  * @hold: keeps it open; constant
- * @block: what is read is put there, and not looked at
- * @sectors: of @block; constant
- * @release: gives back the last reference, where the read could not
- * @asks: who waits for the read; under @answer_lock, as all below
- * @sent: when the read was
- * @out: it is not back
+ * @sectors: of a read; constant
+ * @release: gives back the last reference, where a read could not
+ * @read: the second only while the first is out
  */
 struct mpath_probed {
 	struct hlist_node node;
 	refcount_t refs;
 	struct block_device *bdev;
 	struct dm_rq_hold hold;
-	void *block;
 	sector_t sectors;
 	struct work_struct release;
-
-	struct list_head asks;
-	ktime_t sent;
-	bool out;
+	struct probe_read read[READS];
 };
 
 /**
  * struct ask - a path of a round
- * @list: in the device's asks, until it is answered
+ * @list: in the read's asks, until it is answered
  * @round: constant
  * @path: constant
- * @sends: the device's read is this round's to send; the round's own
+ * @read: constant, and the device's
+ * @sends: that is this round's to send; the round's own
+ * @reinstated: the path's, when it was asked; the round's own
  * @answered: the read has come back; under @answer_lock, as the next two, and
  *	constant when the round is over
  * @error: of the read, 0 or a negative errno
@@ -88,6 +103,8 @@ struct ask {
 	struct list_head list;
 	struct round *round;
 	struct mpath_path *path;
+	struct probe_read *read;
+	ktime_t reinstated;
 	bool sends;
 	bool answered;
 	int error;
@@ -117,13 +134,13 @@ struct round {
 /**
  * struct call - what is dm_iot's until the last region has ended
  * @left: regions that have not
- * @probed: the device of each region
+ * @read: of each region
  * @block: where each is read to
  * @region: only for the call itself
  */
 struct call {
 	atomic_t left;
-	struct mpath_probed *probed[CALL_REGIONS];
+	struct probe_read *read[CALL_REGIONS];
 	struct bio_vec block[CALL_REGIONS];
 	struct dm_iot_region region[CALL_REGIONS];
 };
@@ -160,10 +177,29 @@ static void release_work(struct work_struct *work)
 	mpath_probed_put(container_of(work, struct mpath_probed, release));
 }
 
+static void free_probed(struct mpath_probed *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < READS; i++)
+		kfree(p->read[i].block);
+	kfree(p);
+}
+
+static int init_read(struct mpath_probed *p, struct probe_read *read)
+{
+	read->probed = p;
+	INIT_LIST_HEAD(&read->asks);
+	/* Of such a size, kmalloc() aligns to it: good for any DMA. */
+	read->block = kmalloc(p->sectors << SECTOR_SHIFT, GFP_KERNEL);
+	return read->block ? 0 : -ENOMEM;
+}
+
 static struct mpath_probed *new_probed(struct dm_dev *dev)
 {
 	struct mpath_probed *p;
-	int r;
+	unsigned int i;
+	int r = 0;
 
 	p = kzalloc(sizeof(*p), GFP_KERNEL);
 	if (!p)
@@ -171,24 +207,16 @@ static struct mpath_probed *new_probed(struct dm_dev *dev)
 	refcount_set(&p->refs, 1);
 	p->bdev = dev->bdev;
 	INIT_WORK(&p->release, release_work);
-	INIT_LIST_HEAD(&p->asks);
-	/* Of such a size, kmalloc() aligns to it: good for any DMA. */
 	p->sectors = bdev_logical_block_size(dev->bdev) >> SECTOR_SHIFT;
-	p->block = kmalloc(p->sectors << SECTOR_SHIFT, GFP_KERNEL);
-	if (!p->block) {
-		r = -ENOMEM;
-		goto free_probed;
+	for (i = 0; !r && i < READS; i++)
+		r = init_read(p, &p->read[i]);
+	if (!r)
+		r = dm_rq_hold_dev(dev, &p->hold);
+	if (r) {
+		free_probed(p);
+		return ERR_PTR(r);
 	}
-	r = dm_rq_hold_dev(dev, &p->hold);
-	if (r)
-		goto free_block;
 	return p;
-
-free_block:
-	kfree(p->block);
-free_probed:
-	kfree(p);
-	return ERR_PTR(r);
 }
 
 /**
@@ -230,8 +258,7 @@ void mpath_probed_put(struct mpath_probed *p)
 	mutex_unlock(&devices_lock);
 
 	dm_rq_release_dev(&p->hold);
-	kfree(p->block);
-	kfree(p);
+	free_probed(p);
 }
 
 /* Any context.  The work has the last reference, which only it gives back. */
@@ -243,16 +270,16 @@ static void put_after_read(struct mpath_probed *p)
 
 /* ---- reads ---- */
 
-/* Any context: the read of a device is back, or was not sent. */
-static void answer(struct mpath_probed *p, int error)
+/* Any context: the read is back, or was not sent. */
+static void answer(struct probe_read *read, int error)
 {
 	struct ask *ask, *next;
 	unsigned long flags;
 	s64 us;
 
 	spin_lock_irqsave(&answer_lock, flags);
-	us = ktime_us_delta(ktime_get(), p->sent);
-	list_for_each_entry_safe(ask, next, &p->asks, list) {
+	us = ktime_us_delta(ktime_get(), read->sent);
+	list_for_each_entry_safe(ask, next, &read->asks, list) {
 		list_del_init(&ask->list);
 		ask->answered = true;
 		ask->error = error;
@@ -260,10 +287,10 @@ static void answer(struct mpath_probed *p, int error)
 		if (!--ask->round->pending)
 			complete(&ask->round->done);
 	}
-	p->out = false;
+	read->out = false;
 	spin_unlock_irqrestore(&answer_lock, flags);
 
-	put_after_read(p);
+	put_after_read(read->probed);
 }
 
 /*
@@ -276,12 +303,12 @@ static void read_state(const struct dm_iot_region_state *state, void *context)
 
 	if (state->state == DM_IOT_TIMEOUT)
 		return;
-	answer(call->probed[state->index], state->error_code);
+	answer(call->read[state->index], state->error_code);
 	if (atomic_dec_and_test(&call->left))
 		kfree(call);
 }
 
-static int send_call(struct mpath_probed **probed, unsigned int nr,
+static int send_call(struct probe_read **reads, unsigned int nr,
 		     unsigned int ms)
 {
 	struct dm_iot_control ctl = {
@@ -301,12 +328,12 @@ static int send_call(struct mpath_probed **probed, unsigned int nr,
 		return -ENOMEM;
 	atomic_set(&call->left, nr);
 	for (i = 0; i < nr; i++) {
-		struct mpath_probed *p = probed[i];
+		struct mpath_probed *p = reads[i]->probed;
 
-		call->probed[i] = p;
+		call->read[i] = reads[i];
 		call->block[i] = (struct bio_vec){
-			.bv_page = virt_to_page(p->block),
-			.bv_offset = offset_in_page(p->block),
+			.bv_page = virt_to_page(reads[i]->block),
+			.bv_offset = offset_in_page(reads[i]->block),
 			.bv_len = p->sectors << SECTOR_SHIFT,
 		};
 		call->region[i] = (struct dm_iot_region){
@@ -324,20 +351,20 @@ static int send_call(struct mpath_probed **probed, unsigned int nr,
 }
 
 /* A call is refused as a whole: then each device gets the answer that is its own. */
-static void send_reads(struct mpath_probed **probed, unsigned int nr,
+static void send_reads(struct probe_read **reads, unsigned int nr,
 		       unsigned int ms)
 {
 	unsigned int i;
 	int r;
 
-	r = send_call(probed, nr, ms);
+	r = send_call(reads, nr, ms);
 	if (likely(!r))
 		return;
 	for (i = 0; i < nr; i++) {
 		if (nr > 1 && r != -ENOMEM)
-			r = send_call(&probed[i], 1, ms);
+			r = send_call(&reads[i], 1, ms);
 		if (r)
-			answer(probed[i], r);
+			answer(reads[i], r);
 	}
 }
 
@@ -380,6 +407,21 @@ static struct round *new_round(struct mpath *m, dev_t dev)
 	return round;
 }
 
+/*
+ * A read that was sent before the path was reinstated says nothing of it: it may have
+ * been swallowed by what is over.
+ */
+static struct probe_read *read_for(struct ask *ask)
+{
+	struct probe_read *read = ask->path->probed->read;
+
+	lockdep_assert_held(&answer_lock);
+
+	if (read->out && ktime_before(read->sent, ask->reinstated))
+		read++;
+	return read;
+}
+
 /* Says whose reads are to be sent. */
 static int enter_round(struct round *round)
 {
@@ -396,14 +438,17 @@ static int enter_round(struct round *round)
 	if (!round->nr)
 		complete(&round->done);
 	for (ask = round->ask; ask < round->ask + round->nr; ask++) {
-		struct mpath_probed *p = ask->path->probed;
+		struct probe_read *read;
 
-		list_add_tail(&ask->list, &p->asks);
-		if (p->out)
+		ask->reinstated = READ_ONCE(ask->path->reinstated);
+		read = read_for(ask);
+		ask->read = read;
+		list_add_tail(&ask->list, &read->asks);
+		if (read->out)
 			continue;
-		refcount_inc(&p->refs);
-		p->out = true;
-		p->sent = ktime_get();
+		refcount_inc(&read->probed->refs);
+		read->out = true;
+		read->sent = ktime_get();
 		ask->sends = true;
 	}
 	spin_unlock_irq(&answer_lock);
@@ -412,20 +457,20 @@ static int enter_round(struct round *round)
 
 static void send_round(struct round *round, unsigned int ms)
 {
-	struct mpath_probed *probed[CALL_REGIONS];
+	struct probe_read *reads[CALL_REGIONS];
 	unsigned int nr = 0;
 	struct ask *ask;
 
 	for (ask = round->ask; ask < round->ask + round->nr; ask++) {
 		if (ask->sends)
-			probed[nr++] = ask->path->probed;
+			reads[nr++] = ask->read;
 		if (nr == CALL_REGIONS) {
-			send_reads(probed, nr, ms);
+			send_reads(reads, nr, ms);
 			nr = 0;
 		}
 	}
 	if (nr)
-		send_reads(probed, nr, ms);
+		send_reads(reads, nr, ms);
 }
 
 /* From now on nothing comes to it. */
@@ -502,11 +547,15 @@ enum finding {
  */
 static enum finding judge(struct mpath *m, struct ask *ask)
 {
+	if (ask->answered &&
+	    (!ask->error ||
+	     !mpath_is_path_error(errno_to_blk_status(ask->error))))
+		return FOUND_GOOD;
+	/* Somebody knows better since. */
+	if (READ_ONCE(ask->path->reinstated) != ask->reinstated)
+		return FOUND_NOTHING;
 	if (!ask->answered)
 		return FOUND_SILENT;
-	if (!ask->error ||
-	    !mpath_is_path_error(errno_to_blk_status(ask->error)))
-		return FOUND_GOOD;
 	if (ask->error == -ENOMEM ||
 	    (m->handler_name && READ_ONCE(m->current_group) != ask->path->group))
 		return FOUND_NOTHING;

@@ -351,6 +351,8 @@ static void reinstate_path(struct mpath *m, struct mpath_path *path, bool told)
 	}
 
 	WRITE_ONCE(path->failed, false);
+	if (told)
+		WRITE_ONCE(path->reinstated, ktime_get());
 	mpath_settle_group(path->group);
 	if (ps->type->reinstate_path)
 		ps->type->reinstate_path(ps, &path->ps);

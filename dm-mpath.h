@@ -31,6 +31,7 @@
 
 #include <linux/bio.h>
 #include <linux/err.h>
+#include <linux/ktime.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -65,6 +66,8 @@ struct mpath_probed;
  * @fail_count: how often it went from usable to failed; under the lock
  * @tries: how often it was activated alone since it came back; under the lock
  * @kept_down: a message has failed it: only a message brings it back. Under the lock
+ * @reinstated: when a message last brought it back, 0: never. Under the lock, lockless
+ *	readers
  * @probed: its device, for the prober; constant
  * @activate: has the hardware handler make this path usable
  */
@@ -85,6 +88,7 @@ struct mpath_path {
 	unsigned int fail_count;
 	unsigned int tries;
 	bool kept_down;
+	ktime_t reinstated;
 	struct mpath_probed *probed;
 	struct delayed_work activate;
 };
