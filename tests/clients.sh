@@ -38,17 +38,22 @@ target_unload() {
 
 # both_targets SCENARIO: the same on each
 both_targets() {
-	local kept=$EXIT_COMMANDS
 	for RUN in stock ours; do
-		: >"$WORK/record.$RUN"
-		: >"$WORK/stalls.$RUN"
-		on_exit target_unload
-		target_load
-		on_exit 'dmsetup remove_all --force >/dev/null 2>&1'
-		"$1"
-		EXIT_COMMANDS=$kept
-		target_unload
+		one_target "$1"
 	done
+}
+
+# one_target SCENARIO: on that of RUN
+one_target() {
+	local kept=$EXIT_COMMANDS
+	: >"$WORK/record.$RUN"
+	: >"$WORK/stalls.$RUN"
+	on_exit target_unload
+	target_load
+	on_exit 'dmsetup remove_all --force >/dev/null 2>&1'
+	"$1"
+	EXIT_COMMANDS=$kept
+	target_unload
 }
 
 # expect SECONDS 'CONDITION' DESCRIPTION: one result in each run
