@@ -22,7 +22,8 @@
  * time; so no path is idle while requests wait for another one.  Aim "latency": the
  * least time, even if that means to wait, in the map's queue, for a path that is full.
  * Times that differ by less than a sixteenth are equal: then the least load wins, and
- * among equals the paths take turns, on each CPU by itself.
+ * among equals the paths take turns, on each CPU by itself.  A path with nothing in
+ * flight has no queue.
  * Beyond MAX_LOOK paths, that many are looked at for a request, always other ones.
  *
  * How it is learnt.  On each path one request per tick is timed, from map to end, and
@@ -46,7 +47,8 @@
  * path gets nothing more before something ends there, unless all others are late too.
  *
  * What is full.  A device that has refused a request gets no other one before something
- * has ended there, or the next tick.
+ * has ended there, or the next tick.  If no device takes it, the request waits in the
+ * map's queue, in order: no new one overtakes it (in_order of the contract).
  *
  * Cost.  Two atomic operations per request, on the path's own cache line.  No lock: what
  * is learnt of a path is written by who holds its only sample, and read as it is.
