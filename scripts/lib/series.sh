@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# series.sh - the patch series on a pristine tree, and trees that it is built in. Sourced after kernel.sh.
+#   series_apply VERSION	makes the series of VERSION's source, DIR/patches, and applies it by git am in DIR/tree,
+#				where only what it may change is checked out; sets BASE, SERIES (the commits)
+#				and WIRING, the one from which on it is built
+#   series_files COMMIT COMMIT	what changes between them
+#   series_tree VERSION		sets KROOT, KDIR and TREE: a whole tree, in the cache, that is built in KDIR
+#   series_bring COMMIT [WIRING]	gives TREE what COMMIT of DIR/tree has, and only that; but the wiring of WIRING
+#   series_configure LINE...	KDIR's configuration: user-mode Linux with tests/.kunitconfig, modules, and these lines
+#   series_make ARGUMENT...	make there
+#   series_options y|m|n	lines for series_configure: all options of ours
+#   bad TEXT, quietly WHAT COMMAND...	say what is wrong, in STATUS; the command has to succeed and to say nothing
+# VERSION is 6.12 or 6.1. A tree has hard links to the source: nothing is ever written into a file of it.
+
+SERIES_HOME=drivers/md/dm-mpath-rq
+SERIES_DOCS=Documentation/admin-guide/device-mapper
+PACKAGES_SERIES="git flex bison bc sparse"
+export PACKAGES_SERIES
+# What makes the kernel slow to build and has been looked for by `check kunit`.
+SERIES_WITHOUT=(KASAN KASAN_OUTLINE KASAN_VMALLOC PROVE_LOCKING DEBUG_OBJECTS DEBUG_OBJECTS_FREE DEBUG_OBJECTS_TIMERS
+	DEBUG_OBJECTS_WORK)
+
+series_apply() {
+	# shellcheck disable=SC2153 # the caller's
+	local tree=$DIR/tree patches
+	source_setup "$1"
+	"$REPO/scripts/patches" "$KSRC" "$DIR/patches"
+	BASE=$(sed -n 's/^base-commit: //p' "$DIR"/patches/0000-*)
+	git clone -q --no-checkout --shared "$CACHE/series-$(make -s -C "$KSRC" kernelversion).git" "$tree"
+	git -C "$tree" config user.name "$(git -C "$REPO" config user.name)"
+	git -C "$tree" config user.email "$(git -C "$REPO" config user.email)"
+	git -C "$tree" config advice.detachedHead false
+	git -C "$tree" sparse-checkout set --cone --no-sparse-index "$SERIES_HOME" "$SERIES_DOCS" include/linux
+	git -C "$tree" checkout -q "$BASE"
+	patches=("$DIR"/patches/*.patch)
+	git -C "$tree" am -q --whitespace=error "${patches[@]:1}"
+	WIRING=$(git -C "$tree" rev-list "$BASE..HEAD" -- drivers/md/Makefile)
+	mapfile -t SERIES < <(git -C "$tree" rev-list --reverse "$BASE..HEAD")
+	[ ${#SERIES[@]} = $((${#patches[@]} - 1)) ] || die "git am has made ${#SERIES[@]} commits of $((${#patches[@]} - 1)) patches"
+}
+
+series_files() { git -C "$DIR/tree" diff --name-only --no-renames "$1" "$2"; }
+
+series_tree() {
+	source_setup "$1"
+	KROOT=$CACHE/kernel-series-$1
+	KDIR=$KROOT/build
+	TREE=$KROOT/tree
+	if [ "$(cat "$KROOT/.tree" 2>/dev/null)" != "$TREE" ]; then
+		need_space "$CACHE" 1500
+		rm -rf "$TREE"
+		mkdir -p "$KDIR"
+		cp -al "$KSRC" "$TREE"
+		rm -f "$TREE/.stamp"
+		echo "$TREE" >"$KROOT/.tree"
+	fi
+}
+
+# Only what differs is touched, so that make's dates mean something.
+series_bring() {
+	local file commit
+	{
+		series_files "$BASE" HEAD
+		# Of an earlier run, which may have had other files.
+		(cd "$TREE" && find "$SERIES_HOME" -type f 2>/dev/null) || true
+	} | sort -u | while read -r file; do
+		commit=$1
+		case $file in
+		"$SERIES_HOME"/K* | drivers/md/Kconfig | drivers/md/Makefile) commit=${2:-$1} ;;
+		esac
+		if ! git -C "$DIR/tree" cat-file -e "$commit:$file" 2>/dev/null; then
+			rm -f "${TREE:?}/$file"
+		elif ! git -C "$DIR/tree" show "$commit:$file" | cmp -s - "$TREE/$file"; then
+			rm -f "${TREE:?}/$file"
+			mkdir -p "$TREE/$(dirname "$file")"
+			git -C "$DIR/tree" show "$commit:$file" >"$TREE/$file"
+		fi
+	done
+}
+
+series_make() { make -s -C "$TREE" O="$KDIR" ARCH=um CC=gcc-12 HOSTCC=gcc-12 "-j$(nproc)" "$@"; }
+
+# The last line of an option counts. Those that are asked for here have to be in the result.
+series_configure() {
+	local missing
+	{
+		cat "$REPO/tests/.kunitconfig"
+		printf '# CONFIG_%s is not set\n' "${SERIES_WITHOUT[@]}"
+		printf '%s\n' CONFIG_MODULES=y CONFIG_MODULE_UNLOAD=y "$@"
+	} | awk -F '[= ]' '
+		/^# CONFIG_/ { name = $2 }
+		/^CONFIG_/ { name = $1 }
+		/^(# )?CONFIG_/ { if (!(name in line)) names[++n] = name; line[name] = $0 }
+		END { for (i = 1; i <= n; i++) print line[names[i]] }' >"$KROOT/wish"
+	if ! cmp -s "$KROOT/wish" "$KROOT/configured"; then
+		cp "$KROOT/wish" "$KDIR/.config"
+	fi
+	series_make olddefconfig >/dev/null
+	cp "$KROOT/wish" "$KROOT/configured"
+	# What is off may also not be there.
+	missing=$(printf '%s\n' "$@" | grep -v '^#' | grep -vxF -f "$KDIR/.config" || true)
+	[ -z "$missing" ] || die "the configuration asks for what this kernel does not give: $missing"
+}
+
+# Tests that are linked into the target are there only if it is built in.
+series_options() {
+	local option
+	while read -r option; do
+		case $1:$option in
+		n:* | m:CONFIG_DM_MULTIPATH_RQ_KUNIT_TEST) echo "# $option is not set" ;;
+		*) echo "$option=$1" ;;
+		esac
+	done < <(sed -n 's/^config /CONFIG_/p' "$REPO/Kconfig")
+}
+
+# From the wiring on.
+series_built() { printf '%s\n' "$WIRING"; git -C "$DIR/tree" rev-list --reverse "$WIRING..HEAD"; }
+
+series_subject() { git -C "$DIR/tree" log -1 --format=%s "$1"; }
+
+STATUS=0
+
+bad() {
+	echo "$*"
+	# shellcheck disable=SC2034 # the test ends with it
+	STATUS=1
+}
+
+quietly() {
+	local what=$1 status=0
+	shift
+	say "$VERSION: $what"
+	"$@" >"$DIR/said" 2>&1 || status=$?
+	if [ $status != 0 ] || [ -s "$DIR/said" ]; then
+		bad "$VERSION, $what: exit status $status"
+		tail -n 40 "$DIR/said"
+	fi
+}
