@@ -51,11 +51,12 @@ series_tree() {
 	if [ "$(cat "$KROOT/.tree" 2>/dev/null)" != "$TREE" ]; then
 		need_space "$CACHE" 1500
 		rm -rf "$TREE"
-		mkdir -p "$KDIR"
+		mkdir -p "$KROOT"
 		cp -al "$KSRC" "$TREE"
 		rm -f "$TREE/.stamp"
 		echo "$TREE" >"$KROOT/.tree"
 	fi
+	mkdir -p "$KDIR"
 }
 
 # Only what differs is touched, so that make's dates mean something.
