@@ -529,7 +529,7 @@ static unsigned int part_sectors(struct request_queue *q, struct request *rq)
 
 /* As much of the first bio as @q takes for sure. */
 static noinline bool clone_part(struct dm_rq_io *io, struct request *clone,
-		       struct block_device *bdev)
+				struct block_device *bdev)
 {
 	struct request *rq = dm_rq_request(io);
 	unsigned int max = part_sectors(clone->q, rq);
