@@ -1,9 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# bench-report.sh - sourced by scripts/bench, after common.sh: what is done with results: comparing two sets, plots.
+# bench-report.sh - sourced by scripts/bench, after common.sh: what is done with results: they are
+# kept in tests/results, two sets are compared, plots are drawn.
 
 LIB=$(dirname "${BASH_SOURCE[0]}")
+
+### tests/results
+
+# Each case from this run, or else as it is there.
+store_results() {
+	local kept=$REPO/tests/results/bench-$KREL.tsv name
+	mkdir -p "$REPO/tests/results"
+	for name in "${CASES[@]}"; do
+		if [[ " ${SELECTION[*]} " == *" $name "* ]]; then
+			cat "$RESULTS/$KREL/$name.tsv"
+		elif [ -e "$kept" ]; then
+			awk -v head="# $name: " '/^# [a-z]+: / { is_it = index($0, head) == 1 } is_it' "$kept"
+		fi
+	done >"$kept.new"
+	mv "$kept.new" "$kept"
+	[[ " ${SELECTION[*]} " != *" changing "* ]] || store_time_line "$RESULTS/$KREL/changing.timeline"
+}
+
+# Depths and entrants that are shown over time; more would be unreadable, and large.
+store_time_line() {
+	awk -F '\t' '$3 == 16 && $1 ~ /^(stock:service-time|ours:historical-service-time|ours:completion-time)$/' "$1" \
+		>"$REPO/tests/results/timeline-$KREL.tsv"
+}
 
 ### compare
 
@@ -45,12 +69,6 @@ whole_set() {
 # The kernel whose figures are shown.
 PLOT_KERNEL=6.12
 
-# Depths and entrants that are shown over time; more would be unreadable, and large.
-keep_time_line() {
-	awk -F '\t' '$3 == 16 && $1 ~ /^(stock:service-time|ours:historical-service-time|ours:completion-time)$/' "$1" \
-		>"$REPO/tests/results/timeline-$KREL.tsv"
-}
-
 report_plots() {
 	local results=("$REPO/tests/results/bench-$PLOT_KERNEL".*.tsv) timeline work name
 	[ $# = 0 ] || die "plots takes no arguments"
@@ -61,7 +79,10 @@ report_plots() {
 	make_tempdir work
 	plot_cost_data "${results[0]}" >"$work/cost"
 	plot_selectors_data "${results[0]}" "$work"
-	cp "$timeline" "$work/timeline"
+	[ ! -e "$timeline" ] || cp "$timeline" "$work/timeline"
+	for name in cost throughput timeline; do
+		[ -s "$work/$name" ] || die "no $name in tests/results: not all cases of cost, balance, slower and changing are there"
+	done
 	for name in cost selectors timeline; do
 		say "drawing Documentation/bench-$name.svg"
 		(cd "$work" && gnuplot -e "kernel='$PLOT_KERNEL'" "$LIB/bench-$name.gp") |
@@ -120,5 +141,10 @@ plot_selectors_data() {
 				print line >(dir "/" file)
 			}
 		}
-		END { write("throughput"); write("p99") }' "$1"
+		END {
+			if (nr) {
+				write("throughput")
+				write("p99")
+			}
+		}' "$1"
 }

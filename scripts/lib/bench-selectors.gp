@@ -19,8 +19,11 @@ set linetype 5 lc rgb '#b0b0b0'
 set linetype 6 lc rgb '#707070'
 set linetype 7 lc rgb '#2f6fab'
 set linetype 8 lc rgb '#8fb8dc'
+rows = int(system("awk 'END { print NR - 1 }' throughput"))
+set xrange [-0.7:rows - 0.3]
+set bmargin 3
 set multiplot layout 2,1 title "Paths of unequal speed, 8 slots each, random read 4 KiB (".kernel.")"
-set key outside bottom center horizontal maxrows 2
+set key outside top center horizontal maxrows 3
 set ylabel 'throughput, share of the limit'
 set yrange [0:1.05]
 plot for [c = 2:columns] 'throughput' using c:xtic(1) title columnheader(c)
@@ -28,5 +31,5 @@ set ylabel 'p99, ms (logarithmic)'
 set logscale y
 set yrange [0.5:100]
 unset key
-plot for [c = 2:columns] 'p99' using c:xtic(1) notitle
+plot for [c = 2:columns] 'p99' skip 1 using c:xtic(1) notitle
 unset multiplot

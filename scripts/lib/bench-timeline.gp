@@ -14,11 +14,12 @@ set linetype 2 lc rgb '#6aa84f' lw 1.5
 set linetype 3 lc rgb '#2f6fab' lw 2
 only(kase, name) = sprintf("< awk -F '\t' -v OFS='\t' '$1 == \"%s\" && $2 == \"%s\" { print $4 / 1000, $5 }' timeline", name, kase)
 set multiplot layout 2,1 title "Two paths of 8 slots, depth 16, while they change (".kernel.")"
-set key outside bottom center horizontal
+set key outside top center horizontal
 set title 'speeds of 1 ms and 10 ms, exchanged each second from 0 on'
 set xrange [-0.5:5]
 set yrange [0:10000]
 plot for [n in names] only('swap', n) using 1:2 with lines title n
+unset key
 set title '1 ms each; one answers nothing from 0 to 0.5 s'
 set xlabel 'seconds'
 set xrange [-0.5:1.5]
