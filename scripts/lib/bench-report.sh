@@ -120,7 +120,7 @@ plot_selectors_data() {
 		function limit(kase, figure) {
 			return depth(figure) == 1 ? 1000 : kase == "balance" ? 8800 : 26000
 		}
-		/^# [a-z]+: / { kase = $2 = $0; sub(/^# /, "", kase); sub(/:.*/, "", kase); next }
+		/^# [a-z]+: / { kase = $0; sub(/^# /, "", kase); sub(/:.*/, "", kase); next }
 		load(kase, $3) == "" { next }
 		{
 			row = load(kase, $3)
