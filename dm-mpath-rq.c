@@ -110,13 +110,22 @@ static void mpath_map(struct dm_rq *drq, struct dm_rq_io *io,
 				   req_op(clone), io);
 }
 
+/* For how long has the map had it, in ns? */
+static u64 age_of(const struct request *rq)
+{
+	return rq->start_time_ns ? ktime_get_ns() - rq->start_time_ns : 0;
+}
+
 /* Its selector may know another path that has room. */
 static bool mpath_no_room(struct dm_rq *drq, struct dm_rq_io *io)
 {
 	struct mpath_io *mio = dm_rq_io_data(io);
 	struct dm_ps *ps = &mio->path->group->ps;
+	struct request *rq = dm_rq_request(io);
 
-	return ps->type->refused && ps->type->refused(ps, &mio->path->ps);
+	return ps->type->refused &&
+	       ps->type->refused(ps, &mio->path->ps, blk_rq_bytes(rq),
+				 req_op(rq), age_of(rq));
 }
 
 /* The device, or its queue, is short of something. */

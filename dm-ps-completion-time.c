@@ -20,7 +20,9 @@
  * Which one is taken.  Aim "throughput", the default: of the paths on which the request
  * would not wait, the one with the least time; if it would wait everywhere, the least
  * time; so no path is idle while requests wait for another one.  Aim "latency": the
- * least time, even if that means to wait, in the map's queue, for a path that is full.
+ * least time, even if that means to wait, in the map's queue, for a path that is full;
+ * until so many wait that with the slower path as well all of them end sooner by more
+ * than it costs the one that takes it (time_in_line()).
  * Times that differ by less than a sixteenth are equal: then the least load wins, and
  * among equals the paths take turns, on each CPU by itself.  A path with nothing in
  * flight has no queue.
@@ -87,6 +89,8 @@ struct ct_cpu {
 	unsigned int begin;
 	/* when it looked for what is late, and for what is to be probed */
 	unsigned long reviewed;
+	/* ns: for how long the last one that was refused had waited */
+	u64 waited;
 };
 
 struct ct_group {
@@ -165,40 +169,55 @@ enum { AT_ONCE, WAITS, FULL, TRYING, LATE };
 #define MAX_TIME	(BIT_ULL(RANK_SHIFT) - 1)
 #define NO_PATH		U64_MAX
 
-static noinline u64 special_rank(const struct ct_group *group,
-				 unsigned long state, u64 *time, u64 requests)
+/* A time that does not fit, of a million requests say, makes the rank a worse one. */
+static u64 ranked(u64 rank, u64 time)
 {
+	return (rank << RANK_SHIFT) + time;
+}
+
+/* Of a path that something is special about. */
+static noinline u64 estimate_special(const struct ct_group *group,
+				     unsigned long state, u64 time,
+				     u64 requests)
+{
+	u64 waited;
+
 	if (state & BIT(CT_LATE))
-		return LATE;
+		return ranked(LATE, time);
 	if (state & BIT(CT_NEW))
-		return TRYING;
+		return ranked(TRYING, time);
+
 	/* The next slot is free in about that much of a request's time. */
-	*time += div64_u64(*time, requests ?: 1);
-	return group->latency ? AT_ONCE : FULL;
+	time += div64_u64(time, requests ?: 1);
+	if (!group->latency)
+		return ranked(FULL, time);
+	waited = raw_cpu_ptr(group->cpus)->waited;
+	if (waited)
+		time = time_in_line(time >> FIXED_SHIFT, waited) << FIXED_SHIFT;
+	return ranked(AT_ONCE, time);
 }
 
 /* Of a path that has something to do, or that is not as it should be. */
-static u64 estimate_busy(const struct ct_group *group, const struct ct_path *cp,
-			 const struct ct_costs *costs, u64 load, size_t nr_bytes,
-			 u64 cost)
+static __always_inline u64
+estimate_busy(const struct ct_group *group, const struct ct_path *cp,
+	      const struct ct_costs *costs, u64 load, size_t nr_bytes, u64 cost)
 {
 	unsigned long state = READ_ONCE(cp->state);
-	u64 requests = load >> LOAD_SHIFT, rank = AT_ONCE, time = cost;
+	u64 requests = load >> LOAD_SHIFT;
 	u64 queue = (requests + 1) * READ_ONCE(costs->per_request) +
 		    ((load & LOAD_BYTES) + nr_bytes) * READ_ONCE(costs->per_byte);
+	u64 time = max(queue, cost);
 
-	if (queue > cost) {
-		time = min(queue, MAX_TIME);
-		if (time > cost + (cost >> 3) && !group->latency)
-			rank = WAITS;
-	}
 	if (unlikely(state))
-		rank = special_rank(group, state, &time, requests);
-	return rank << RANK_SHIFT | time;
+		return estimate_special(group, state, time, requests);
+	if (time > cost + (cost >> 3) && !group->latency)
+		return ranked(WAITS, time);
+	return ranked(AT_ONCE, time);
 }
 
-static struct dm_ps_path *select_best(struct dm_ps *ps, struct ct_cpu *cpu,
-				      size_t nr_bytes, unsigned int dir)
+static __always_inline struct dm_ps_path *
+select_best(struct dm_ps *ps, struct ct_cpu *cpu, size_t nr_bytes,
+	    unsigned int dir)
 {
 	const struct ct_group *group = ps->ctx;
 	unsigned int class = class_of(nr_bytes), look = MAX_LOOK;
@@ -526,11 +545,18 @@ static void ct_end_io(struct dm_ps *ps, struct dm_ps_path *path,
 		end_sample(ps, cp, status);
 }
 
-static bool ct_refused(struct dm_ps *ps, struct dm_ps_path *path)
+static bool ct_refused(struct dm_ps *ps, struct dm_ps_path *path,
+		       size_t nr_bytes, enum req_op op, u64 waited)
 {
+	struct ct_group *group = ps->ctx;
 	struct ct_path *cp = path->ctx;
+	struct ct_cpu *cpu = raw_cpu_ptr(group->cpus);
+	bool news = !test_and_set_bit(CT_FULL, &cp->state);
 
-	return !test_and_set_bit(CT_FULL, &cp->state);
+	if (!group->latency)
+		return news;
+	cpu->waited = waited;
+	return select_best(ps, cpu, nr_bytes, op_is_write(op)) != path;
 }
 
 /* What it was like before it failed says little. */

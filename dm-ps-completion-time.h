@@ -9,6 +9,7 @@
 #include <linux/bitops.h>
 #include <linux/bits.h>
 #include <linux/limits.h>
+#include <linux/math.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/time64.h>
@@ -138,6 +139,22 @@ static inline u32 width_reached(u32 width, unsigned int requests)
 	width = max(width, requests << WIDTH_SHIFT) + WIDTH_1;
 	/* More than can be in flight: there is no limit. */
 	return width >= MAX_WIDTH ? 0 : width;
+}
+
+/*
+ * What a path that takes @ns and is full is to be compared with, where the first in
+ * line has waited @waited already.  A slower path of as many slots, which takes s,
+ * would serve ns / (ns + s) of them; so if it is used, all that wait end sooner by
+ * that much of what they wait, and the one that takes it ends later, by s - ns.  The
+ * first is more as long as s * s <= ns * (ns + waited).
+ */
+static inline u64 time_in_line(u64 ns, u64 waited)
+{
+	const u64 limit = BIT_ULL(31);
+
+	if (ns > limit)
+		return ns;
+	return int_sqrt64(ns * (ns + min(waited, limit)));
 }
 
 #endif /* DM_PS_COMPLETION_TIME_H */

@@ -761,46 +761,14 @@ static bool area_fits(struct dm_rq *drq, struct request *rq, void *io)
  * With in_order.  A request that comes while others wait is refused: the block layer,
  * which offers a new one to us in front of those, then puts it behind them and runs
  * the queue.  So none is overtaken for longer than such a run takes.
- *
- * And of those that wait, the worker that runs the queue serves one in each run.  What
- * begins in a row ends in a row: the interrupts then keep the CPU from serving others
- * before the last of them, and the slots that have become free stay together, empty
- * for longer the more they are.  With a run of the queue in between they drift apart.
- *
- * Result: not now.
  */
-static bool has_to_wait(struct dm_rq_io *io, struct request *rq)
-{
-	struct blk_mq_hw_ctx *hctx = rq->mq_hctx;
-	struct dm_rq *drq = io->drq;
-
-	if (!io->waited)
-		return !list_empty_careful(&hctx->dispatch);
-
-	if (!READ_ONCE(drq->pause) || !(current->flags & PF_WQ_WORKER))
-		return false;
-	WRITE_ONCE(drq->pause, false);
-	/*
-	 * Without it the block layer does not wait for the end of a request but runs
-	 * the queue again, as if one had ended just now.
-	 */
-	clear_bit(BLK_MQ_S_SCHED_RESTART, &hctx->state);
-	return true;
-}
-
 static noinline bool dispatch_in_order(struct dm_rq_io *io, struct request *rq)
 {
-	struct dm_rq *drq = io->drq;
-	bool waited = io->waited;
-
-	if (!has_to_wait(io, rq)) {
+	if (io->waited || list_empty_careful(&rq->mq_hctx->dispatch)) {
+		/* Before it is sent: then @io may be in use again. */
 		io->waited = false;
-		if (dispatch(io, false)) {
-			/* @io may be in use again. */
-			if (waited && !READ_ONCE(drq->pause))
-				WRITE_ONCE(drq->pause, true);
+		if (dispatch(io, false))
 			return true;
-		}
 	}
 	io->waited = true;
 	return false;
@@ -966,7 +934,6 @@ int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
 	drq->io_offset = 0;
 	drq->check_limits = false;
 	drq->in_order = false;
-	drq->pause = false;
 	atomic_set(&drq->wakes, 0);
 
 	/* The target may have another way, for bios; this one is for requests. */

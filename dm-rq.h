@@ -219,10 +219,8 @@ struct dm_rq_ops {
  *	twice finds the same
  * @check_limits: a device has refused a request as too large, so they are measured
  *	before they are sent. Set once, as @io_offset
- * @in_order: requests that wait for a device are served in the order in which they came,
- *	one at a time. Set by the target after dm_rq_init(), before the table is used
- * @pause: the last one that was served had waited. A hint, without a lock: wrong, it
- *	costs a run of the queue, or saves one
+ * @in_order: requests that wait for a device are served in the order in which they came.
+ *	Set by the target after dm_rq_init(), before the table is used
  * @wakes: counts dm_rq_wake(); read before prep_map, compared after parking, so
  *	that a wake in between is not lost
  *
@@ -235,7 +233,6 @@ struct dm_rq {
 	unsigned int io_offset;
 	bool check_limits;
 	bool in_order;
-	bool pause;
 	atomic_t wakes;
 };
 

@@ -99,6 +99,17 @@ static void widths_test(struct kunit *test)
 	SAME(0, width_reached(8 * WIDTH_1, 5000));
 }
 
+static void lines_of_waiters_test(struct kunit *test)
+{
+	SAME(1000000, time_in_line(1000000, 0));
+	/* 1 ms, and 7 waited: one of 2.8 ms as well makes all end sooner. */
+	SAME(2828427, time_in_line(1000000, 7000000));
+	/* One of 10 ms only when 99 were waited. */
+	SAME(10000000, time_in_line(1000000, 99000000));
+	SAME(1, time_in_line(MAX_COST, U64_MAX) >= MAX_COST);
+	SAME(1, time_in_line(BIT_ULL(31), U64_MAX) > BIT_ULL(31));
+}
+
 /* A path with 4 KiB reads of 20 ms and 64 KiB reads of 20 us, both long ago. */
 static struct ct_path *old_path(struct kunit *test)
 {
@@ -158,6 +169,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(averages_test),
 	KUNIT_CASE(lines_test),
 	KUNIT_CASE(widths_test),
+	KUNIT_CASE(lines_of_waiters_test),
 	KUNIT_CASE(changes_test),
 	KUNIT_CASE_PARAM(words_test, words_gen_params),
 	{}
