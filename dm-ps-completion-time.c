@@ -136,6 +136,8 @@ struct ct_path {
 	atomic64_t load;
 	unsigned long state;
 	const void *timed;
+	/* constant */
+	struct ct_group *group;
 	/* jiffies: when it was taken last */
 	unsigned long sampled;
 	struct ct_sample sample;
@@ -176,16 +178,19 @@ static u64 ranked(u64 rank, u64 time)
 }
 
 /* Of a path that something is special about. */
-static noinline u64 estimate_special(const struct ct_group *group,
-				     unsigned long state, u64 time,
+static noinline u64 estimate_special(const struct ct_path *cp, u64 time,
 				     u64 requests)
 {
+	const struct ct_group *group = cp->group;
+	unsigned long state = READ_ONCE(cp->state);
 	u64 waited;
 
 	if (state & BIT(CT_LATE))
 		return ranked(LATE, time);
 	if (state & BIT(CT_NEW))
 		return ranked(TRYING, time);
+	if (!(state & BIT(CT_FULL)))
+		return ranked(AT_ONCE, time);
 
 	/* The next slot is free in about that much of a request's time. */
 	time += div64_u64(time, requests ?: 1);
@@ -197,20 +202,22 @@ static noinline u64 estimate_special(const struct ct_group *group,
 	return ranked(AT_ONCE, time);
 }
 
-/* Of a path that has something to do, or that is not as it should be. */
-static __always_inline u64
-estimate_busy(const struct ct_group *group, const struct ct_path *cp,
-	      const struct ct_costs *costs, u64 load, size_t nr_bytes, u64 cost)
+/*
+ * Of a path that has something to do, or that is not as it should be.  Not inline:
+ * where all are idle, requests end at once, and each instruction counts.
+ */
+static noinline u64 estimate_busy(const struct ct_path *cp,
+				  const struct ct_costs *costs, u64 load,
+				  size_t nr_bytes, u64 cost)
 {
-	unsigned long state = READ_ONCE(cp->state);
 	u64 requests = load >> LOAD_SHIFT;
 	u64 queue = (requests + 1) * READ_ONCE(costs->per_request) +
 		    ((load & LOAD_BYTES) + nr_bytes) * READ_ONCE(costs->per_byte);
 	u64 time = max(queue, cost);
 
-	if (unlikely(state))
-		return estimate_special(group, state, time, requests);
-	if (time > cost + (cost >> 3) && !group->latency)
+	if (unlikely(READ_ONCE(cp->state)))
+		return estimate_special(cp, time, requests);
+	if (time > cost + (cost >> 3) && !cp->group->latency)
 		return ranked(WAITS, time);
 	return ranked(AT_ONCE, time);
 }
@@ -219,7 +226,6 @@ static __always_inline struct dm_ps_path *
 select_best(struct dm_ps *ps, struct ct_cpu *cpu, size_t nr_bytes,
 	    unsigned int dir)
 {
-	const struct ct_group *group = ps->ctx;
 	unsigned int class = class_of(nr_bytes), look = MAX_LOOK;
 	unsigned int i = cpu->begin, next = i, left;
 	u64 least = NO_PATH, best_load = U64_MAX;
@@ -243,8 +249,7 @@ select_best(struct dm_ps *ps, struct ct_cpu *cpu, size_t nr_bytes,
 		key = (u64)READ_ONCE(costs->cost[class]) << FIXED_SHIFT;
 		band = key >> 4;
 		if (load || unlikely(READ_ONCE(cp->state))) {
-			key = estimate_busy(group, cp, costs, load, nr_bytes,
-					    key);
+			key = estimate_busy(cp, costs, load, nr_bytes, key);
 			band = (key & MAX_TIME) >> 4;
 		}
 		/* Within the band the load decides. */
@@ -647,6 +652,7 @@ static int ct_add_path(struct dm_ps *ps, struct dm_ps_path *path,
 		*error = "out of memory";
 		return -ENOMEM;
 	}
+	cp->group = ps->ctx;
 	cp->repeat_count = repeat_count;
 	cp->sampled = jiffies - 1;
 	cp->state = BIT(CT_NEW);
