@@ -18,7 +18,10 @@ static void edges_test(struct kunit *test)
 
 static void classes_test(struct kunit *test)
 {
-	SAME(0, class_of(0));
+	/* A constant would be followed by sparse to where it does not get. */
+	static size_t nothing;
+
+	SAME(0, class_of(nothing));
 	SAME(0, class_of(4096));
 	SAME(1, class_of(4097));
 	SAME(1, class_of(8192));
