@@ -150,20 +150,9 @@ static void changes_test(struct kunit *test)
 	SAME(1, cp->costs[READ].cost[0] > 1);
 }
 
-static const struct words_param words_params[] = {
-	{ "none", "", 0, "1 " },
-	{ "repeat count", "7", 0, "7 " },
-	{ "no number", "x", -EINVAL },
-	{ "a sign", "-1", -EINVAL },
-	{ "too large", "4294967296", -EINVAL },
-	{ "two", "1 1", -EINVAL },
-};
-
-KUNIT_ARRAY_PARAM_DESC(words, words_params, name);
-
 static void words_test(struct kunit *test)
 {
-	expect_words(test, &ct_type, test->param_value);
+	expect_repeat_count(test, &ct_type);
 }
 
 static struct kunit_case cases[] = {
@@ -174,7 +163,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(widths_test),
 	KUNIT_CASE(lines_of_waiters_test),
 	KUNIT_CASE(changes_test),
-	KUNIT_CASE_PARAM(words_test, words_gen_params),
+	KUNIT_CASE(words_test),
 	{}
 };
 

@@ -247,19 +247,9 @@ static void group_test(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, text, p->table);
 }
 
-static const struct words_param words_params[] = {
-	{ "none", "", 0, "1 " },
-	{ "repeat_count", "1000", 0, "1000 " },
-	{ "repeat_count_wraps", "4294967296", -EINVAL },
-	{ "negative", "-1", -EINVAL },
-	{ "too_many", "1 1", -EINVAL },
-};
-
-KUNIT_ARRAY_PARAM_DESC(words, words_params, name);
-
 static void words_test(struct kunit *test)
 {
-	expect_words(test, &hst_type, test->param_value);
+	expect_repeat_count(test, &hst_type);
 }
 
 static struct kunit_case cases[] = {
@@ -271,7 +261,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(better_test, better_gen_params),
 	KUNIT_CASE(select_test),
 	KUNIT_CASE_PARAM(group_test, group_gen_params),
-	KUNIT_CASE_PARAM(words_test, words_gen_params),
+	KUNIT_CASE(words_test),
 	{}
 };
 

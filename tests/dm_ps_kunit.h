@@ -143,11 +143,32 @@ static void expect_words(struct kunit *test, const struct dm_ps_type *type,
 	int r;
 
 	r = add_path(g, p->words);
-	KUNIT_EXPECT_EQ(test, r, p->error);
+	KUNIT_EXPECT_EQ_MSG(test, r, p->error, "%s", p->name);
 	if (r)
 		return;
 	type->status(&g->ps, &g->path[0], STATUSTYPE_TABLE, text, sizeof(text));
-	KUNIT_EXPECT_STREQ(test, text, p->table);
+	KUNIT_EXPECT_STREQ_MSG(test, text, p->table, "%s", p->name);
+}
+
+/* The same, of a path that takes a repeat count and nothing else. */
+static __maybe_unused void expect_repeat_count(struct kunit *test,
+					       const struct dm_ps_type *type)
+{
+	static const struct words_param rows[] = {
+		{ "none", "", 0, "1 " },
+		{ "count", "1000", 0, "1000 " },
+		{ "zero", "0", 0, "0 " },
+		{ "most", "4294967295", 0, "4294967295 " },
+		{ "wraps", "4294967296", -EINVAL },
+		{ "negative", "-1", -EINVAL },
+		{ "sign", "+1", -EINVAL },
+		{ "word", "x", -EINVAL },
+		{ "too_many", "1 1", -EINVAL },
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++)
+		expect_words(test, type, &rows[i]);
 }
 
 #endif /* DM_PS_KUNIT_H */

@@ -66,28 +66,16 @@ static void balance_test(struct kunit *test)
 						    g->path[n].ctx)->in_flight), 0);
 }
 
-static const struct words_param words_params[] = {
-	{ "none", "", 0, "1 " },
-	{ "repeat_count", "1000", 0, "1000 " },
-	{ "repeat_count_most", "4294967295", 0, "4294967295 " },
-	{ "repeat_count_wraps", "4294967296", -EINVAL },
-	{ "negative", "-1", -EINVAL },
-	{ "word", "x", -EINVAL },
-	{ "too_many", "1 1", -EINVAL },
-};
-
-KUNIT_ARRAY_PARAM_DESC(words, words_params, name);
-
 static void words_test(struct kunit *test)
 {
-	expect_words(test, &ql_type, test->param_value);
+	expect_repeat_count(test, &ql_type);
 }
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(edges_test),
 	KUNIT_CASE(fewest_test),
 	KUNIT_CASE(balance_test),
-	KUNIT_CASE_PARAM(words_test, words_gen_params),
+	KUNIT_CASE(words_test),
 	{}
 };
 

@@ -62,22 +62,9 @@ static void wrap_test(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, nth_usable(&g->ps, 0), &g->path[0]);
 }
 
-static const struct words_param words_params[] = {
-	{ "none", "", 0, "1 " },
-	{ "repeat_count", "1000", 0, "1000 " },
-	{ "repeat_count_zero", "0", 0, "0 " },
-	{ "repeat_count_most", "4294967295", 0, "4294967295 " },
-	{ "repeat_count_wraps", "4294967296", -EINVAL },
-	{ "negative", "-1", -EINVAL },
-	{ "word", "x", -EINVAL },
-	{ "too_many", "1 1", -EINVAL },
-};
-
-KUNIT_ARRAY_PARAM_DESC(words, words_params, name);
-
 static void words_test(struct kunit *test)
 {
-	expect_words(test, &rr_type, test->param_value);
+	expect_repeat_count(test, &rr_type);
 }
 
 static struct kunit_case cases[] = {
@@ -85,7 +72,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(turns_test),
 	KUNIT_CASE(shares_test),
 	KUNIT_CASE(wrap_test),
-	KUNIT_CASE_PARAM(words_test, words_gen_params),
+	KUNIT_CASE(words_test),
 	{}
 };
 
