@@ -14,28 +14,9 @@
 #include <linux/jiffies.h>
 #include <linux/vmalloc.h>
 
+#include "dm_wait_kunit.h"
+
 #define DISK_SECTORS	2048
-
-/* Lets a tick pass, unless @end has come. */
-static bool tick_before(unsigned long end)
-{
-	if (!time_before(jiffies, end))
-		return false;
-	schedule_timeout_uninterruptible(1);
-	return true;
-}
-
-/* True once @cond is; false if it is not within 20 s. */
-#define COMES(cond)							\
-({									\
-	unsigned long __end = jiffies + 20 * HZ;			\
-	bool __came;							\
-									\
-	do {								\
-		__came = (cond);					\
-	} while (!__came && tick_before(__end));			\
-	__came;								\
-})
 
 /* ---- disks ---- */
 

@@ -1,0 +1,554 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit suite of dm-rq: the way down. On a lower queue of its own (dm_rq_kunit.h).
+ *
+ * suite: dm_rq_map		operations and bios on their way down, and devices that refuse
+ */
+
+#include <linux/fault-inject.h>
+#include <linux/kallsyms.h>
+
+#include "dm_rq_kunit.h"
+
+/* ---- what arrives ---- */
+
+struct op_param {
+	const char *name;
+	blk_opf_t opf;
+	unsigned int sectors;
+	blk_opf_t arrives;
+	unsigned int requests;
+};
+
+static const struct op_param op_params[] = {
+	{ "read", REQ_OP_READ, 8, REQ_OP_READ, 1 },
+	{ "read_ahead", REQ_OP_READ | REQ_RAHEAD, 8, REQ_OP_READ | REQ_RAHEAD, 1 },
+	{ "read_meta", REQ_OP_READ | REQ_META | REQ_PRIO | REQ_SYNC, 8,
+	  REQ_OP_READ | REQ_META | REQ_PRIO | REQ_SYNC, 1 },
+	{ "write", REQ_OP_WRITE, 8, REQ_OP_WRITE, 1 },
+	{ "write_one_sector", REQ_OP_WRITE | REQ_SYNC, 1, REQ_OP_WRITE | REQ_SYNC, 1 },
+	{ "write_fua", REQ_OP_WRITE | REQ_FUA, 8, REQ_OP_WRITE | REQ_FUA | REQ_SYNC, 1 },
+	{ "failfast", REQ_OP_WRITE | REQ_FAILFAST_MASK, 8,
+	  REQ_OP_WRITE | REQ_FAILFAST_MASK, 1 },
+	{ "flush", REQ_OP_WRITE | REQ_PREFLUSH, 0, REQ_OP_FLUSH, 1 },
+	{ "flush_and_write", REQ_OP_WRITE | REQ_PREFLUSH, 8, REQ_OP_WRITE | REQ_SYNC, 2 },
+	{ "flush_and_fua", REQ_OP_WRITE | REQ_PREFLUSH | REQ_FUA, 8,
+	  REQ_OP_WRITE | REQ_FUA | REQ_SYNC, 2 },
+	{ "discard", REQ_OP_DISCARD, 64, REQ_OP_DISCARD, 1 },
+	{ "write_zeroes", REQ_OP_WRITE_ZEROES | REQ_NOUNMAP, 64,
+	  REQ_OP_WRITE_ZEROES | REQ_NOUNMAP, 1 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(op, op_params, name);
+
+/* The flags that say what is to be done, less those of the way. */
+#define SAME_FLAGS	(REQ_OP_MASK | REQ_FUA | REQ_RAHEAD | REQ_META | REQ_PRIO | \
+			 REQ_SYNC | REQ_NOUNMAP | REQ_FAILFAST_MASK)
+
+/* The device sees the operation that was asked for, at its place, and data move. */
+static void op_test(struct kunit *test)
+{
+	const struct op_param *p = test->param_value;
+	struct rq_bench *b = test->priv;
+	struct lower *l = &b->map.a;
+	enum req_op op = p->opf & REQ_OP_MASK;
+	const size_t bytes = p->sectors << SECTOR_SHIFT;
+	unsigned int i;
+	struct io *io;
+
+	memset(lower_at(l, 0), 0x22, 256 << SECTOR_SHIFT);
+	io = io_submit(&b->map, p->opf, 64, p->sectors, 0x11);
+	for (i = 1; i <= p->requests; i++) {
+		KUNIT_ASSERT_TRUE(test, COMES(lower_held(l)));
+		KUNIT_EXPECT_EQ(test, l->arrived, i);
+		KUNIT_EXPECT_EQ(test, io->ends, 0);
+		KUNIT_EXPECT_TRUE(test, lower_end(l, BLK_STS_OK));
+	}
+	expect_end(test, io, BLK_STS_OK);
+	KUNIT_EXPECT_EQ(test, (__force u32)(l->opf & SAME_FLAGS), (__force u32)p->arrives);
+	KUNIT_EXPECT_EQ(test, l->bytes, bytes);
+	if (bytes)
+		KUNIT_EXPECT_EQ(test, l->sector, 64);
+	KUNIT_EXPECT_EQ(test, b->map.b.arrived, 0);
+
+	if (io->mem)
+		KUNIT_EXPECT_TRUE(test, all_are(io->mem, op == REQ_OP_READ ? 0x22 : 0x11,
+						bytes));
+	KUNIT_EXPECT_TRUE(test, all_are(lower_at(l, 64), op == REQ_OP_WRITE ? 0x11 :
+					op == REQ_OP_READ ? 0x22 : 0, bytes));
+	KUNIT_EXPECT_TRUE(test, all_are(lower_at(l, 0), 0x22, 64 << SECTOR_SHIFT));
+	KUNIT_EXPECT_TRUE(test, all_are(lower_at(l, 64 + p->sectors), 0x22, SZ_4K));
+
+	KUNIT_EXPECT_EQ(test, b->script.maps, p->requests);
+	KUNIT_EXPECT_EQ(test, b->script.ends, p->requests);
+	KUNIT_EXPECT_EQ(test, b->script.firsts, 0);
+}
+
+/* The bios of a request go down as one, and end each for itself. */
+static void bios_test(struct kunit *test)
+{
+	struct rq_bench *b = test->priv;
+	struct io *ios[6];
+	unsigned int i;
+
+	io_submit_merged(&b->map, REQ_OP_WRITE, 128, 8, 6, ios);
+	KUNIT_ASSERT_TRUE(test, COMES(lower_held(&b->map.a)));
+	KUNIT_EXPECT_EQ(test, b->map.a.bios, 6);
+	KUNIT_EXPECT_EQ(test, b->map.a.bytes, 6 * SZ_4K);
+	lower_end(&b->map.a, BLK_STS_OK);
+	for (i = 0; i < 6; i++) {
+		expect_end(test, ios[i], BLK_STS_OK);
+		KUNIT_EXPECT_TRUE(test, all_are(lower_at(&b->map.a, 128 + 8 * i), i + 1,
+						SZ_4K));
+	}
+}
+
+/* The clones of a chained bio's request are bios of their own. */
+static void chained_test(struct kunit *test)
+{
+	struct rq_bench *b = test->priv;
+	struct io *io;
+
+	/* The block layer splits it: the rest is chained to what goes first. */
+	b->map.a.at_once = true;
+	dm_disk(b->map.md)->queue->limits.max_sectors = 16;
+	io = io_submit(&b->map, REQ_OP_WRITE, 0, 64, 0x33);
+	expect_end(test, io, BLK_STS_OK);
+	KUNIT_EXPECT_EQ(test, b->map.a.arrived, 4);
+	KUNIT_EXPECT_EQ(test, b->map.a.bytes, 16 << SECTOR_SHIFT);
+	KUNIT_EXPECT_TRUE(test, all_are(lower_at(&b->map.a, 0), 0x33, io->bytes));
+}
+
+/* ---- what the target says ---- */
+
+static void kill_test(struct kunit *test)
+{
+	struct rq_bench *b = test->priv;
+	struct io *io;
+
+	b->script.prep = DM_RQ_KILL;
+	io = io_submit(&b->map, REQ_OP_WRITE, 0, 8, 0x11);
+	expect_end(test, io, BLK_STS_IOERR);
+	io = io_submit(&b->map, REQ_OP_WRITE | REQ_PREFLUSH, 0, 0, 0);
+	expect_end(test, io, BLK_STS_IOERR);
+	KUNIT_EXPECT_EQ(test, b->map.a.arrived, 0);
+	KUNIT_EXPECT_EQ(test, b->script.maps, 0);
+}
+
+/* The block layer keeps it, and asks again by itself. */
+static void busy_test(struct kunit *test)
+{
+	struct rq_bench *b = test->priv;
+	struct io *io;
+
+	b->script.prep = DM_RQ_BUSY;
+	io = io_submit(&b->map, REQ_OP_WRITE, 0, 8, 0x11);
+	KUNIT_EXPECT_TRUE(test, COMES(b->script.preps > 3));
+	KUNIT_EXPECT_EQ(test, io->ends, 0);
+	b->script.prep = DM_RQ_MAPPED;
+	KUNIT_EXPECT_TRUE(test, COMES(lower_end(&b->map.a, BLK_STS_OK)));
+	expect_end(test, io, BLK_STS_OK);
+	KUNIT_EXPECT_TRUE(test, all_are(lower_at(&b->map.a, 0), 0x11, SZ_4K));
+}
+
+/* Nobody asks again, before the wake. */
+static void park_test(struct kunit *test)
+{
+	struct rq_bench *b = test->priv;
+	struct io *ios[3];
+	int i;
+
+	b->script.prep = DM_RQ_PARK;
+	for (i = 0; i < 3; i++)
+		ios[i] = io_submit(&b->map, REQ_OP_WRITE, i * 64, 8, i + 1);
+	schedule_timeout_uninterruptible(HZ);
+	KUNIT_EXPECT_EQ(test, b->script.preps, 3);
+	dm_rq_wake(rq_bench_core(b));
+	KUNIT_EXPECT_TRUE(test, COMES(b->script.preps == 6));
+	schedule_timeout_uninterruptible(HZ);
+	KUNIT_EXPECT_EQ(test, b->script.preps, 6);
+
+	b->script.prep = DM_RQ_MAPPED;
+	dm_rq_wake_and_wait(rq_bench_core(b));
+	KUNIT_EXPECT_EQ(test, lower_held(&b->map.a), 3);
+	lower_release(&b->map.a, BLK_STS_OK);
+	for (i = 0; i < 3; i++) {
+		expect_end(test, ios[i], BLK_STS_OK);
+		KUNIT_EXPECT_TRUE(test, all_are(lower_at(&b->map.a, i * 64), i + 1,
+						SZ_4K));
+	}
+}
+
+/* A wake that comes between the target's decision and the list is not lost. */
+static void wake_early_test(struct kunit *test)
+{
+	struct rq_bench *b = test->priv;
+	struct io *io;
+
+	b->map.a.at_once = true;
+	b->script.wakes_in_prep = 3;
+	io = io_submit(&b->map, REQ_OP_WRITE, 0, 8, 0x11);
+	expect_end(test, io, BLK_STS_OK);
+	KUNIT_EXPECT_EQ(test, b->script.preps, 4);
+}
+
+/* ---- devices that refuse ---- */
+
+struct refuse_param {
+	const char *name;
+	blk_status_t refusal;
+	blk_opf_t opf;
+	unsigned int sectors;
+	unsigned int bios;
+};
+
+static const struct refuse_param refuse_params[] = {
+	{ "lent", BLK_STS_RESOURCE, REQ_OP_WRITE, 8, 1 },
+	{ "lent_dev", BLK_STS_DEV_RESOURCE, REQ_OP_WRITE, 8, 1 },
+	{ "read", BLK_STS_DEV_RESOURCE, REQ_OP_READ, 8, 1 },
+	{ "bios", BLK_STS_RESOURCE, REQ_OP_WRITE, 8, 4 },
+	{ "bios_dev", BLK_STS_DEV_RESOURCE, REQ_OP_WRITE, 8, 4 },
+	{ "cloned", BLK_STS_RESOURCE, REQ_OP_DISCARD, 8, 1 },
+	{ "flush", BLK_STS_DEV_RESOURCE, REQ_OP_WRITE | REQ_PREFLUSH, 0, 1 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(refuse, refuse_params, name);
+
+/* It comes back unchanged, is asked about no more than that, and goes once there is room. */
+static void refuse_test(struct kunit *test)
+{
+	const struct refuse_param *p = test->param_value;
+	struct rq_bench *b = test->priv;
+	struct lower *l = &b->map.a;
+	struct io *ios[4];
+	unsigned int i;
+
+	lower_refuse(l, 5, p->refusal);
+	io_submit_merged(&b->map, p->opf, 0, p->sectors, p->bios, ios);
+	KUNIT_ASSERT_TRUE(test, COMES(lower_held(l)));
+	KUNIT_EXPECT_EQ(test, l->refused, 5);
+	KUNIT_EXPECT_EQ(test, l->arrived, 1);
+	KUNIT_EXPECT_EQ(test, b->script.maps, 6);
+	KUNIT_EXPECT_EQ(test, b->script.ends, 5);
+	KUNIT_EXPECT_EQ(test, b->script.firsts, 0);
+	EXPECT_STATUS(test, b->script.end_status, p->refusal);
+	lower_end(l, BLK_STS_OK);
+	for (i = 0; i < p->bios; i++) {
+		expect_end(test, ios[i], BLK_STS_OK);
+		if (p->opf == REQ_OP_WRITE)
+			KUNIT_EXPECT_TRUE(test, all_are(lower_at(l, i * 8), i + 1, SZ_4K));
+	}
+}
+
+/* Its queue is full: what is there has to end first. */
+static void full_test(struct kunit *test)
+{
+	struct rq_bench *b = test->priv;
+	struct io *first, *second;
+
+	rq_bench_again(test, 1, 0);
+	first = io_submit(&b->map, REQ_OP_WRITE, 0, 8, 0x11);
+	second = io_submit(&b->map, REQ_OP_WRITE, 64, 8, 0x22);
+	KUNIT_EXPECT_TRUE(test, COMES(b->script.preps > 3));
+	KUNIT_EXPECT_EQ(test, b->map.a.arrived, 1);
+	/* There was no clone to map. */
+	KUNIT_EXPECT_EQ(test, b->script.maps, 1);
+	lower_end(&b->map.a, BLK_STS_OK);
+	expect_end(test, first, BLK_STS_OK);
+	KUNIT_EXPECT_EQ(test, second->ends, 0);
+	KUNIT_EXPECT_TRUE(test, COMES(lower_end(&b->map.a, BLK_STS_OK)));
+	expect_end(test, second, BLK_STS_OK);
+}
+
+/* The target knows another device, which has room; where none has, it is asked so often. */
+static void no_room_test(struct kunit *test)
+{
+	struct rq_bench *b = test->priv;
+	struct io *io;
+
+	b->script.room_elsewhere = true;
+	lower_refuse(&b->map.a, 1, BLK_STS_RESOURCE);
+	io = io_submit(&b->map, REQ_OP_WRITE, 0, 8, 0x11);
+	KUNIT_EXPECT_EQ(test, lower_held(&b->map.b), 1);
+	KUNIT_EXPECT_EQ(test, b->script.rooms, 1);
+	lower_end(&b->map.b, BLK_STS_OK);
+	expect_end(test, io, BLK_STS_OK);
+
+	lower_refuse(&b->map.a, UINT_MAX, BLK_STS_RESOURCE);
+	lower_refuse(&b->map.b, UINT_MAX, BLK_STS_DEV_RESOURCE);
+	b->script.preps = 0;
+	io = io_submit(&b->map, REQ_OP_WRITE, 0, 8, 0x11);
+	KUNIT_EXPECT_TRUE(test, COMES(b->script.preps > 3 * DM_RQ_MAX_REFUSALS));
+	KUNIT_EXPECT_EQ(test, b->script.preps % (DM_RQ_MAX_REFUSALS + 1), 0);
+	lower_release(&b->map.a, BLK_STS_OK);
+	lower_release(&b->map.b, BLK_STS_OK);
+	expect_end(test, io, BLK_STS_OK);
+}
+
+/* Into a queue that may sleep a request goes from the worker. */
+static void blocking_test(struct kunit *test)
+{
+	struct rq_bench *b = test->priv;
+	struct io *io;
+
+	rq_bench_again(test, 8, BLK_MQ_F_BLOCKING);
+	lower_refuse(&b->map.a, 2, BLK_STS_RESOURCE);
+	io = io_submit(&b->map, REQ_OP_WRITE, 0, 8, 0x11);
+	KUNIT_EXPECT_EQ(test, b->map.a.arrived, 0);
+	KUNIT_EXPECT_TRUE(test, COMES(lower_end(&b->map.a, BLK_STS_OK)));
+	expect_end(test, io, BLK_STS_OK);
+	KUNIT_EXPECT_EQ(test, b->map.a.refused, 2);
+	KUNIT_EXPECT_TRUE(test, all_are(lower_at(&b->map.a, 0), 0x11, SZ_4K));
+}
+
+struct gone_param {
+	const char *name;
+	enum dm_rq_error first;
+	blk_opf_t opf;
+	blk_status_t status;
+};
+
+static const struct gone_param gone_params[] = {
+	{ "pass_up", DM_RQ_PASS_UP, REQ_OP_WRITE, BLK_STS_TRANSPORT },
+	{ "pass_up_flush", DM_RQ_PASS_UP, REQ_OP_WRITE | REQ_PREFLUSH, BLK_STS_TRANSPORT },
+	{ "hold", DM_RQ_HOLD, REQ_OP_WRITE, BLK_STS_OK },
+	{ "hold_flush", DM_RQ_HOLD, REQ_OP_WRITE | REQ_PREFLUSH, BLK_STS_OK },
+};
+
+KUNIT_ARRAY_PARAM_DESC(gone, gone_params, name);
+
+/* A device that is gone gives no request: the target is told, and no map came before. */
+static void gone_test(struct kunit *test)
+{
+	const struct gone_param *p = test->param_value;
+	struct rq_bench *b = test->priv;
+	struct io *io;
+
+	b->script.first = p->first;
+	b->script.other_then = true;
+	b->map.b.at_once = true;
+	blk_mark_disk_dead(b->map.a.disk);
+	io = io_submit(&b->map, p->opf, 0, p->opf & REQ_PREFLUSH ? 0 : 8, 0x11);
+	expect_end(test, io, p->status);
+	KUNIT_EXPECT_EQ(test, b->script.firsts, 1);
+	EXPECT_STATUS(test, b->script.first_status, BLK_STS_TRANSPORT);
+	KUNIT_EXPECT_EQ(test, b->script.first_bytes, 0);
+	KUNIT_EXPECT_EQ(test, b->script.maps, p->status ? 0 : 1);
+	KUNIT_EXPECT_EQ(test, b->map.a.arrived, 0);
+}
+
+/* ---- what is too large ---- */
+
+struct large_param {
+	const char *name;
+	blk_opf_t opf;
+	unsigned int sectors;
+	unsigned int bios;
+	unsigned int max_sectors;
+	unsigned int max_segments;
+	unsigned int requests;
+};
+
+static const struct large_param large_params[] = {
+	{ "write", REQ_OP_WRITE, 64, 1, 16, 128, 4 },
+	{ "read", REQ_OP_READ, 64, 1, 16, 128, 4 },
+	{ "odd", REQ_OP_WRITE, 63, 1, 16, 128, 4 },
+	{ "bios", REQ_OP_WRITE, 8, 8, 16, 128, 8 },
+	{ "large_bios", REQ_OP_WRITE, 32, 2, 16, 128, 4 },
+	{ "segments", REQ_OP_WRITE, 8, 4, 256, 2, 16 },
+	{ "discard", REQ_OP_DISCARD, 256, 1, 64, 128, 4 },
+	{ "write_zeroes", REQ_OP_WRITE_ZEROES, 256, 1, 64, 128, 4 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(large, large_params, name);
+
+static void lower_limits(struct lower *l, unsigned int max_sectors,
+			 unsigned int max_segments)
+{
+	struct queue_limits *lim = &l->disk->queue->limits;
+
+	lim->max_sectors = max_sectors;
+	lim->max_hw_sectors = max_sectors;
+	lim->max_segments = max_segments;
+	lim->max_discard_sectors = max_sectors;
+	lim->max_write_zeroes_sectors = max_sectors;
+}
+
+static void expect_same(struct kunit *test, const struct io *io, const u8 *content)
+{
+	KUNIT_EXPECT_EQ(test, memcmp(io->mem, content, io->bytes), 0);
+}
+
+/*
+ * A device whose limits are smaller than when the table was loaded gets it in parts, and
+ * each bio ends once, with all its data; so twice, as now the limits are known.
+ */
+static void large_test(struct kunit *test)
+{
+	const struct large_param *p = test->param_value;
+	struct rq_bench *b = test->priv;
+	struct lower *l = &b->map.a;
+	unsigned int i, round;
+	struct io *ios[8];
+
+	l->at_once = true;
+	lower_limits(l, p->max_sectors, p->max_segments);
+	for (round = 0; round < 2; round++) {
+		l->arrived = 0;
+		memset(lower_at(l, 0), 0x77, 512 << SECTOR_SHIFT);
+		io_submit_merged(&b->map, p->opf, 0, p->sectors, p->bios, ios);
+		for (i = 0; i < p->bios; i++) {
+			expect_end(test, ios[i], BLK_STS_OK);
+			if (ios[i]->mem)
+				expect_same(test, ios[i], lower_at(l, i * p->sectors));
+		}
+		if (!ios[0]->mem)
+			KUNIT_EXPECT_TRUE(test, all_are(lower_at(l, 0), 0, ios[0]->bytes));
+		KUNIT_EXPECT_TRUE(test, all_are(lower_at(l, p->bios * p->sectors), 0x77,
+						SZ_4K));
+		KUNIT_EXPECT_EQ(test, l->arrived, p->requests);
+		KUNIT_EXPECT_EQ(test, b->script.maps, b->script.ends);
+	}
+	KUNIT_EXPECT_TRUE(test, rq_bench_core(b)->check_limits);
+}
+
+struct none_param {
+	const char *name;
+	blk_opf_t opf;
+};
+
+static const struct none_param none_params[] = {
+	{ "discard", REQ_OP_DISCARD },
+	{ "write_zeroes", REQ_OP_WRITE_ZEROES },
+};
+
+KUNIT_ARRAY_PARAM_DESC(none, none_params, name);
+
+/* A device that takes none of it any more: the map has the same limit from then on. */
+static void none_test(struct kunit *test)
+{
+	const struct none_param *p = test->param_value;
+	struct rq_bench *b = test->priv;
+	struct queue_limits *lim = &dm_disk(b->map.md)->queue->limits;
+	struct io *io;
+
+	lower_limits(&b->map.a, 0, 128);
+	io = io_submit(&b->map, p->opf, 0, 64, 0);
+	expect_end(test, io, BLK_STS_NOTSUPP);
+	KUNIT_EXPECT_EQ(test, b->map.a.arrived, 0);
+	KUNIT_EXPECT_EQ(test, b->script.firsts, 1);
+	KUNIT_EXPECT_EQ(test, b->script.ends, 1);
+	if (p->opf == REQ_OP_DISCARD)
+		KUNIT_EXPECT_EQ(test, lim->max_discard_sectors, 0);
+	else
+		KUNIT_EXPECT_EQ(test, lim->max_write_zeroes_sectors, 0);
+}
+
+/* ---- no memory ---- */
+
+#if IS_ENABLED(CONFIG_FAILSLAB)
+/* The first member of what mm/failslab.c has, where it is static. */
+static struct fault_attr *slab_faults;
+
+static void starve(bool on)
+{
+	slab_faults = (void *)kallsyms_lookup_name("failslab");
+	if (!slab_faults)
+		return;
+	slab_faults->verbose = 0;
+	atomic_set(&slab_faults->times, on ? -1 : 1);
+	slab_faults->probability = on ? 100 : 0;
+}
+
+/* With the reserve of clones used up, bio by bio; and all of them come to their end. */
+static void memory_test(struct kunit *test)
+{
+	struct rq_bench *b = test->priv;
+	struct lower *l = &b->map.a;
+	struct io *ios[36][4];
+	unsigned int i, j, in_parts;
+
+	/* dm-rq has 64 clones; parked, all are mapped while there is no memory. */
+	b->script.prep = DM_RQ_PARK;
+	for (i = 0; i < 36; i++)
+		io_submit_merged(&b->map, REQ_OP_WRITE, i * 40, 8, 4, ios[i]);
+	b->script.prep = DM_RQ_MAPPED;
+	starve(true);
+	dm_rq_wake_and_wait(rq_bench_core(b));
+	starve(false);
+	KUNIT_ASSERT_NOT_NULL(test, slab_faults);
+	KUNIT_EXPECT_TRUE(test, COMES(lower_held(l) == 36));
+	KUNIT_EXPECT_EQ(test, l->bios, 1);
+	in_parts = 36 - 64 / 4;
+	lower_release(l, BLK_STS_OK);
+	for (i = 0; i < 36; i++) {
+		for (j = 0; j < 4; j++) {
+			expect_end(test, ios[i][j], BLK_STS_OK);
+			KUNIT_EXPECT_TRUE(test, all_are(lower_at(l, i * 40 + j * 8), j + 1,
+							SZ_4K));
+		}
+	}
+	KUNIT_EXPECT_GE(test, l->arrived, 36 + in_parts);
+}
+#else
+static void memory_test(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_FAILSLAB");
+}
+#endif
+
+/* ---- what is in flight ---- */
+
+static bool count_one(struct dm_rq_io *io, void *data)
+{
+	unsigned int *count = data;
+
+	++*count;
+	return true;
+}
+
+/* With a device, and with a worker; not those that are parked. */
+static void in_flight_test(struct kunit *test)
+{
+	struct rq_bench *b = test->priv;
+	unsigned int i, count = 0;
+
+	dm_rq_visit_in_flight(rq_bench_core(b), count_one, &count);
+	KUNIT_EXPECT_EQ(test, count, 0);
+	for (i = 0; i < 5; i++)
+		io_submit(&b->map, REQ_OP_WRITE, i * 64, 8, 0);
+	b->script.prep = DM_RQ_PARK;
+	for (i = 5; i < 8; i++)
+		io_submit(&b->map, REQ_OP_WRITE, i * 64, 8, 0);
+	dm_rq_visit_in_flight(rq_bench_core(b), count_one, &count);
+	KUNIT_EXPECT_EQ(test, count, 5);
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE_PARAM(op_test, op_gen_params),
+	KUNIT_CASE(bios_test),
+	KUNIT_CASE(chained_test),
+	KUNIT_CASE(kill_test),
+	KUNIT_CASE(busy_test),
+	KUNIT_CASE(park_test),
+	KUNIT_CASE(wake_early_test),
+	KUNIT_CASE_PARAM(refuse_test, refuse_gen_params),
+	KUNIT_CASE(full_test),
+	KUNIT_CASE(no_room_test),
+	KUNIT_CASE(blocking_test),
+	KUNIT_CASE_PARAM(gone_test, gone_gen_params),
+	KUNIT_CASE_PARAM(large_test, large_gen_params),
+	KUNIT_CASE_PARAM(none_test, none_gen_params),
+	KUNIT_CASE(memory_test),
+	KUNIT_CASE(in_flight_test),
+	{}
+};
+
+static struct kunit_suite suite = {
+	.name = "dm_rq_map",
+	.init = rq_bench_init,
+	.exit = rq_bench_exit,
+	.test_cases = cases,
+};
+
+kunit_test_suite(suite);
