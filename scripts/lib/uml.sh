@@ -5,11 +5,15 @@
 # It is 6.12 with tests/.kunitconfig, and this repository as drivers/md/dm-mpath-rq/, all built in.
 #   uml_is_built		building it again takes seconds
 #   uml_build PROGRAM MAKE-ARGUMENT...	builds it, as PROGRAM
-#   uml_run PROGRAM SUITE LIMIT LOG	runs one suite, with the kernel's log in LOG; 0: it came to its end
+#   uml_build_coverage PROGRAM	another one, which counts how often it runs each line of drivers/md and leaves that
+#				beside its objects, in $UML_COVERAGE
+#   uml_run PROGRAM SUITES LIMIT LOG	runs the suites of that name or pattern, with the kernel's log in LOG; 0: it came
+#				to its end
 # The tree and its objects are in the cache, one for all who build, so that only what changed is compiled.
 
 UML_TREE=$CACHE/uml-6.12/tree
 UML_BUILD=$CACHE/uml-6.12/build
+UML_COVERAGE=$CACHE/uml-6.12/coverage
 # As the modules' compiler.
 UML_MAKE=(make -s ARCH=um CC=gcc-12 HOSTCC=gcc-12)
 
@@ -22,6 +26,7 @@ uml_build_locked() {
 	local program=$1
 	shift
 	uml_has_tree || uml_make_tree
+	uml_can_count
 	uml_copy_sources
 	mkdir -p "$UML_BUILD"
 	if ! cmp -s "$REPO/tests/.kunitconfig" "$UML_BUILD/.kunitconfig"; then
@@ -34,6 +39,33 @@ uml_build_locked() {
 	mkdir -p "${program%/*}"
 	cp "$UML_BUILD/linux" "$program.new"
 	mv "$program.new" "$program"
+}
+
+uml_build_coverage() { with_lock uml-6.12 uml_build_coverage_locked "$1"; }
+
+# It begins as a copy of the other one: only drivers/md is compiled again.
+uml_build_coverage_locked() {
+	uml_build_locked "$1"
+	if ! cmp -s "$UML_BUILD/.config" "$UML_COVERAGE/.config"; then
+		need_space "$CACHE" 700
+		rm -rf "$UML_COVERAGE"
+		cp -a "$UML_BUILD" "$UML_COVERAGE.new"
+		mv "$UML_COVERAGE.new" "$UML_COVERAGE"
+	fi
+	find "$UML_COVERAGE" -name '*.gcda' -delete
+	"${UML_MAKE[@]}" -j"$(nproc)" -C "$UML_TREE" O="$UML_COVERAGE" COVERAGE=y linux
+	cp "$UML_COVERAGE/linux" "$1.new"
+	mv "$1.new" "$1"
+}
+
+# The kernel's own CONFIG_GCOV counts all of it, which makes it several times as slow.
+uml_can_count() {
+	# shellcheck disable=SC2016 # make's
+	grep -q COVERAGE "$UML_TREE/drivers/md/Makefile" ||
+		sed -i '1a subdir-ccflags-$(COVERAGE) += --coverage' "$UML_TREE/drivers/md/Makefile"
+	# shellcheck disable=SC2016 # make's
+	grep -q COVERAGE "$UML_TREE/arch/um/Makefile" ||
+		sed -i 's/^LINK_WRAPS = .*/& $(if $(COVERAGE),--coverage)/' "$UML_TREE/arch/um/Makefile"
 }
 
 uml_has_tree() { [ "$(cat "$UML_TREE/.stamp-uml" 2>/dev/null)" = "$UML_TREE" ]; }

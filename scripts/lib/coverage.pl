@@ -1,0 +1,50 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0
+#
+# coverage.pl - which lines of the product have been run:
+#   gcov --json-format --stdout ... | coverage.pl DIRECTORY LINES BAR
+# Prints a table, as KTAP diagnostics, of the files that are in DIRECTORY or its include/ (suites are not the
+# product), and writes to LINES what has not been run, as FILE:LINE: TEXT. Exit 1 below BAR percent in all.
+use strict;
+use warnings;
+use JSON::PP;
+
+my ($dir, $out, $bar) = @ARGV;
+my %runs;	# of each line of each file
+
+# A line that several objects have is run if it is in one of them.
+while (my $json = <STDIN>) {
+	next unless $json =~ /\S/;
+	for my $file (@{decode_json($json)->{files}}) {
+		next unless $file->{file} =~ m{\Q$dir\E/((?:include/.*)?[^/]+\.[ch])$};
+		next if $1 =~ /-trace\.h$/;
+		my $lines = $runs{$1} //= {};
+		$lines->{$_->{line_number}} += $_->{count} for @{$file->{lines}};
+	}
+}
+
+sub percent { return $_[1] ? 100 * $_[0] / $_[1] : 100 }
+
+sub write_missing {
+	my ($missing, $file, $lines) = @_;
+	open my $source, '<', "$dir/$file" or die "$dir/$file: $!\n";
+	while (my $text = <$source>) {
+		my $count = $lines->{$.} // next;
+		print $missing "$file:$.:$text" unless $count;
+	}
+}
+
+open my $missing, '>', $out or die "$out: $!\n";
+my ($run, $all) = (0, 0);
+for my $file (sort keys %runs) {
+	my $lines = $runs{$file};
+	my $of = keys %$lines;
+	my $hit = grep { $_ } values %$lines;
+	printf "# %-34s %5d of %5d lines  %5.1f %%\n", $file, $hit, $of, percent($hit, $of);
+	write_missing($missing, $file, $lines);
+	$run += $hit;
+	$all += $of;
+}
+die "coverage.pl: no line of $dir was counted\n" unless $all;
+printf "# %-34s %5d of %5d lines  %5.1f %%, at least %d %% expected\n", 'all', $run, $all, percent($run, $all), $bar;
+exit(percent($run, $all) < $bar);
