@@ -13,6 +13,7 @@
  * order: nothing is printed that was not given.
  */
 
+#include <linux/ctype.h>
 #include <linux/slab.h>
 
 #include "dm-mpath.h"
@@ -215,6 +216,15 @@ static char *join_params(struct words *w)
 	return params;
 }
 
+/* It is printed as it is: what has to be quoted would be read back as something else. */
+static bool is_plain(const char *word)
+{
+	for (; *word; word++)
+		if (!isgraph(*word) || *word == '\\')
+			return false;
+	return true;
+}
+
 static int parse_handler(struct mpath *m, struct words *w)
 {
 	struct words handler;
@@ -226,6 +236,9 @@ static int parse_handler(struct mpath *m, struct words *w)
 	if (r || !count)
 		return r;
 	handler = take_words(w, count);
+	if (!is_plain(handler.argv[0]))
+		return bad_table(w, "hardware handler: expected a name, got '%.32s'",
+				 handler.argv[0]);
 
 	/* As the stock target: in bio mode only a handler that is attached counts. */
 	if (m->bio_mode) {

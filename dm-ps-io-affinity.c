@@ -208,6 +208,12 @@ static int ioa_add_path(struct dm_ps *ps, struct dm_ps_path *path,
 		return -EINVAL;
 	}
 
+	/* cpumask_parse() takes blanks as well; it is printed as it is. */
+	if (argv[0][strspn(argv[0], "0123456789abcdefABCDEF,")]) {
+		*error = "the cpumask is not a hexadecimal one of this machine's CPUs";
+		return -EINVAL;
+	}
+
 	ip = ioa_alloc_path(argv[0]);
 	if (!ip) {
 		*error = "out of memory";
