@@ -4,10 +4,11 @@
 #
 # fuzz.sh - sourced by guest tests after lib.sh and paths.sh: a whole test, of CASES generated tables and
 # messages (tests/fuzz/fuzz.c), after those that are kept in tests/tables/fuzzed.
-# From the environment: SEED; CASES for another number of them.
+# With SHOW set, those that got an answer which was new are printed, to be kept. From the environment: SEED; COUNT
+# for another number of cases.
 
 SEED=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
-CASES=${FUZZ_CASES:-$CASES}
+CASES=${COUNT:-$CASES}
 FUZZ=$MODDIR/tests/fuzz/fuzz
 plan 6
 note "SEED=$SEED, $CASES cases"
@@ -47,7 +48,7 @@ took=$(($(now_ms) - began))
 sed 's/^/#   /' "$WORK/fuzz"
 same "generated cases: nothing found" 0 $status
 note "$((CASES * 1000 / (took + 1))) cases a second"
-[ -z "${FUZZ_SHOW:-}" ] || sed 's/^/# corpus: /' "$WORK/corpus"
+[ -z "${SHOW:-}" ] || sed 's/^/# corpus: /' "$WORK/corpus"
 try "many different answers" [ "$(wc -l <"$WORK/corpus")" -ge 50 ]
 echo "$mark" >/dev/kmsg
 same "no memory is left of ours" "" "$(our_allocations)"

@@ -12,10 +12,11 @@
  * and its I/O is to end. A case that takes a minute hangs. The kernel log is read after
  * each case, by the pattern in DM_RQ_LOG_PATTERN.
  *
- * Half of the tables are good ones with a few words wrong, and the others are that of
- * cases that got an answer of the kernel's which was not there before, or raw bytes. So
- * the answers steer it: the same seed gives the same cases as long as the kernel answers
- * the same. With -o, each case that got a new answer is written to FILE. A line there is
+ * A sixteenth of the cases are raw bytes, a third are good, and the others good with a
+ * few words wrong, or such a one that got an answer of the kernel's which was not there
+ * before. So the answers steer it: the same seed gives the same cases as long as the
+ * kernel answers the same. With -o, each case that got a new answer is written to FILE. A
+ * line there is
  *	<errno name, ok, or * for any> <T|M> <text>
  * with %0, %1 .. for devices, %% for a percent sign, and \xNN for other bytes.
  */
@@ -122,8 +123,15 @@ static bool one_in(unsigned int n)
 	return !below(n);
 }
 
-/* Of an array that is a name. */
-#define one_of(array) ((array)[below(ARRAY_SIZE(array))])
+/* The list ends with NULL. */
+static const char *one_of(const char *const *list)
+{
+	unsigned int n = 0;
+
+	while (list[n])
+		n++;
+	return list[below(n)];
+}
 
 /* ---- words ---- */
 
@@ -193,7 +201,7 @@ static void split(struct words *w, const char *text)
 
 static const char *join(const struct words *w)
 {
-	static const char *const gaps[] = { "  ", "\t", "\n", " \v ", "\r\n" };
+	static const char *const gaps[] = { "  ", "\t", "\n", " \v ", "\r\n", NULL };
 	size_t size = 1;
 	unsigned int i;
 	char *text, *at;
@@ -221,9 +229,10 @@ static const char *a_device(void)
 static const char *bad_device(void)
 {
 	static const char *const bad[] = {
-		"0:0", "1:1", "1:999999", "4294967295:4294967295", "4294967296:0", "-1:0", ":", "8:", ":0",
-		"/", "/dev/null", "/dev/none", "/proc/self/mem", "/dev", ".", "/dev/mapper/fuzz-rq",
-		"/dev/mapper/fuzz-bio", "/dev/rqt0/", "rqt0", "0x8:0x0", "8:0:0", "", "\\", "\\ ", "%s%n",
+		"0:0", "1:1", "1:999999", "4294967295:4294967295", "4294967296:0", "-1:0", ":",
+		"8:", ":0", "/", "/dev/null", "/dev/none", "/proc/self/mem", "/dev", ".",
+		"/dev/mapper/fuzz-rq", "/dev/mapper/fuzz-bio", "/dev/rqt0/", "rqt0", "0x8:0x0",
+		"8:0:0", "", "\\", "\\ ", "%s%n", NULL
 	};
 
 	return one_of(bad);
@@ -232,27 +241,30 @@ static const char *bad_device(void)
 static const char *any_number(void)
 {
 	static const char *const numbers[] = {
-		"0", "1", "2", "3", "15", "16", "17", "50", "51", "100", "101", "255", "256", "1023", "1024", "1025",
-		"32767", "32768", "60000", "60001", "65535", "65536", "604800", "604801", "2147483647", "2147483648",
-		"4294967294", "4294967295", "4294967296", "4294967297", "9223372036854775807",
-		"9223372036854775808", "18446744073709551615", "18446744073709551616", "-1", "+1", "-0",
-		"0x10", "010", "1e3", "1.5", "1k", "--1", "00000000000000000000000000000000001", "NaN", "",
+		"0", "1", "2", "3", "15", "16", "17", "50", "51", "100", "101", "255", "256",
+		"1023", "1024", "1025", "32767", "32768", "60000", "60001", "65535", "65536",
+		"604800", "604801", "2147483647", "2147483648", "4294967294", "4294967295",
+		"4294967296", "4294967297", "9223372036854775807", "9223372036854775808",
+		"18446744073709551615", "18446744073709551616", "-1", "+1", "-0", "0x10", "010",
+		"1e3", "1.5", "1k", "--1", "00000000000000000000000000000000001", "NaN", "", NULL
 	};
 
 	return one_in(4) ? text_of("%u", below(70000)) : one_of(numbers);
 }
 
 static const char *const selectors[] = {
-	"round-robin", "service-time", "queue-length", "historical-service-time", "io-affinity", "completion-time",
+	"round-robin", "service-time", "queue-length", "historical-service-time", "io-affinity",
+	"completion-time", NULL
 };
 
 static const char *keyword(void)
 {
 	static const char *const keywords[] = {
-		"queue_if_no_path", "retain_attached_hw_handler", "pg_init_retries", "pg_init_delay_msecs",
-		"queue_mode", "bio", "rq", "mq", "no_path_timeout", "stall_timeout", "error_guard",
-		"probe_interval", "alua", "emc", "rdac", "hp_sw", "latency", "throughput", "mpath-rq", "multipath",
-		"reinstate", "fail_path", "switch_group",
+		"queue_if_no_path", "retain_attached_hw_handler", "pg_init_retries",
+		"pg_init_delay_msecs", "queue_mode", "bio", "rq", "mq", "no_path_timeout",
+		"stall_timeout", "error_guard", "probe_interval", "alua", "emc", "rdac", "hp_sw",
+		"latency", "throughput", "mpath-rq", "multipath", "reinstate", "fail_path",
+		"switch_group", NULL
 	};
 
 	return one_in(3) ? one_of(selectors) : one_of(keywords);
@@ -299,8 +311,10 @@ static const char *any_word(void)
 
 static const char *changed_word(const char *word)
 {
+	/* With a backslash a blank is part of the word. */
+	static const char *const ends[] = { "x", "0", "\\ ", "\\\n1", "\\\\", NULL };
 	size_t size = strlen(word) + 1;
-	char *copy = memcpy(arena_take(size + 1), word, size);
+	char *copy = memcpy(arena_take(size + 3), word, size);
 	unsigned int i;
 
 	switch (below(4)) {
@@ -309,7 +323,7 @@ static const char *changed_word(const char *word)
 			copy[i] = toupper(copy[i]);
 		break;
 	case 1:
-		strcat(copy, one_in(2) ? "x" : "0");
+		strcat(copy, one_of(ends));
 		break;
 	case 2:
 		if (*copy)
@@ -810,7 +824,7 @@ static void clear(const struct map *map)
 static char *status(const struct map *map, int type, bool inactive)
 {
 	struct dm_task *t = task(type, map);
-	uint64_t start, length;
+	unsigned long start, length;
 	char *target, *params, *copy = NULL;
 
 	if (inactive)
@@ -895,7 +909,8 @@ static void io_end(struct io *io, const struct map *map)
 
 	if (error)
 		found("fail_if_no_path is refused: %s", strerror(error));
-	if (io->n && syscall(SYS_io_getevents, aio, (long)io->n, MAX_IOS, events, &limit) != io->n) {
+	if (io->n &&
+	    syscall(SYS_io_getevents, aio, (long)io->n, MAX_IOS, events, &limit) != io->n) {
 		found("I/O does not end");
 		die("I/O is still under way");
 	}
@@ -1116,7 +1131,8 @@ static int work(unsigned long cases, const char *repeat, const char *output)
 		/* A message needs a map. */
 		arena_reset();
 		map_make(&maps[0]);
-		table_case(&maps[0], text_of("0 0 1 1 round-robin 0 1 0 %s", devices[0]), SECTORS, false);
+		table_case(&maps[0], text_of("0 0 1 1 round-robin 0 1 0 %s", devices[0]), SECTORS,
+			   false);
 		repeat_cases(repeat);
 	} else {
 		generate_cases(cases);
@@ -1126,8 +1142,8 @@ static int work(unsigned long cases, const char *repeat, const char *output)
 	log_read();
 	if (corpus)
 		fclose(corpus);
-	printf("%lu tables, %lu of them taken and %lu used; %lu messages, %lu of them taken; %u answers\n",
-	       nr_tables, nr_loaded, nr_resumed, nr_messages, nr_taken, nr_answers);
+	printf("%lu tables, %lu of them taken and %lu used; ", nr_tables, nr_loaded, nr_resumed);
+	printf("%lu messages, %lu of them taken; %u answers\n", nr_messages, nr_taken, nr_answers);
 	fflush(stdout);
 	return nr_found ? 1 : 0;
 }
@@ -1185,7 +1201,8 @@ int main(int argc, char **argv)
 	if (!nr_devices || nr_devices > 10)
 		die("needs one to ten devices");
 	chance_state = seed;
-	progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (progress == MAP_FAILED)
 		die("no memory");
 	child = fork();
