@@ -367,6 +367,22 @@ static int rqt_check_show(struct seq_file *m, struct rqt_path *unused)
 	return 0;
 }
 
+static int rqt_power_show(struct seq_file *m, struct rqt_path *unused)
+{
+	struct rqt_power power = rqt_get_power();
+
+	seq_printf(m, "%s cuts %llu lost %llu kept %llu\n",
+		   power.off ? "off" : "on", power.cuts, power.lost, power.kept);
+	return 0;
+}
+
+static int rqt_power_store(struct rqt_path *unused, char *text)
+{
+	if (strcmp(text, "on") && strcmp(text, "off"))
+		return -EINVAL;
+	return rqt_set_power(!strcmp(text, "on"));
+}
+
 static const struct rqt_file rqt_path_files[] = {
 	{ "complete",	rqt_complete_show,	rqt_complete_store },
 	{ "service_us",	rqt_service_us_show,	rqt_service_us_store },
@@ -383,6 +399,7 @@ static const struct rqt_file rqt_path_files[] = {
 static const struct rqt_file rqt_top_files[] = {
 	{ "record",	rqt_all_records_show,	rqt_all_records_store },
 	{ "check",	rqt_check_show,		NULL },
+	{ "power",	rqt_power_show,		rqt_power_store },
 };
 
 static struct dentry *rqt_dir;

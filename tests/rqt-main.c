@@ -8,11 +8,13 @@
  * worker, and ends in rqt_finish(). What is transferred and what is reported
  * both follow from the plan.
  */
+#include <linux/bitmap.h>
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/highmem.h>
 #include <linux/log2.h>
 #include <linux/module.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -57,6 +59,10 @@ MODULE_PARM_DESC(discard, "Advertise discard (default 1)");
 static bool write_zeroes = true;
 module_param(write_zeroes, bool, 0444);
 MODULE_PARM_DESC(write_zeroes, "Advertise write-zeroes (default 1)");
+
+static bool power_loss;
+module_param(power_loss, bool, 0444);
+MODULE_PARM_DESC(power_loss, "The write cache is lost with the power (default 0)");
 
 static unsigned int record_size = 4096;
 module_param(record_size, uint, 0444);
@@ -107,6 +113,85 @@ static struct rqt_path *rqt_rq_path(struct request *rq)
 
 /* The store */
 
+/*
+ * With power_loss, rqt_store is what is in the write cache, or below it, and rqt_stable
+ * what is safe; a page of which both differ is dirty.  A flush, or FUA, makes it safe.
+ */
+#define RQT_PAGES	((unsigned long)size_mb << (20 - PAGE_SHIFT))
+
+/* Protects what follows, and both stores, but for reads; taken in hard irq. */
+static DEFINE_SPINLOCK(rqt_power_lock);
+static u8 *rqt_stable;
+static unsigned long *rqt_dirty;
+static struct rqt_power rqt_power;
+
+/* Bytes @from to @to of the store have been written. */
+static void rqt_written(struct request *rq, size_t from, size_t to)
+{
+	lockdep_assert_held(&rqt_power_lock);
+
+	if (rq->cmd_flags & REQ_FUA)
+		memcpy(rqt_stable + from, rqt_store + from, to - from);
+	else
+		bitmap_set(rqt_dirty, from >> PAGE_SHIFT,
+			   (PAGE_ALIGN(to) - 1) / PAGE_SIZE - (from >> PAGE_SHIFT) + 1);
+}
+
+/* @keep: every dirty page is safe; without it, by chance, or as it was before. */
+static void rqt_empty_cache(bool keep)
+{
+	unsigned long page;
+
+	lockdep_assert_held(&rqt_power_lock);
+
+	for_each_set_bit(page, rqt_dirty, RQT_PAGES) {
+		u8 *cached = rqt_store + (page << PAGE_SHIFT);
+		u8 *safe = rqt_stable + (page << PAGE_SHIFT);
+
+		if (keep || get_random_u32() & 1) {
+			memcpy(safe, cached, PAGE_SIZE);
+			rqt_power.kept += !keep;
+		} else {
+			memcpy(cached, safe, PAGE_SIZE);
+			rqt_power.lost++;
+		}
+	}
+	bitmap_zero(rqt_dirty, RQT_PAGES);
+}
+
+/**
+ * rqt_set_power - cut the power of the store, or give it back
+ * @on: which
+ *
+ * Without power every request fails with BLK_STS_OFFLINE, also one that was promised
+ * something better, if its data has not moved.
+ *
+ * Return: 0; -EOPNOTSUPP without power_loss
+ */
+int rqt_set_power(bool on)
+{
+	if (!power_loss)
+		return -EOPNOTSUPP;
+	spin_lock_irq(&rqt_power_lock);
+	if (!on && !rqt_power.off) {
+		rqt_empty_cache(false);
+		rqt_power.cuts++;
+	}
+	rqt_power.off = !on;
+	spin_unlock_irq(&rqt_power_lock);
+	return 0;
+}
+
+struct rqt_power rqt_get_power(void)
+{
+	struct rqt_power power;
+
+	spin_lock_irq(&rqt_power_lock);
+	power = rqt_power;
+	spin_unlock_irq(&rqt_power_lock);
+	return power;
+}
+
 /* Move bytes @from to @to of a read or write, counted from its start. */
 static void rqt_copy(struct request *rq, unsigned int from, unsigned int to)
 {
@@ -137,6 +222,8 @@ static void rqt_copy(struct request *rq, unsigned int from, unsigned int to)
 static void rqt_transfer_range(struct request *rq, unsigned int from,
 			       unsigned int to)
 {
+	size_t start = blk_rq_pos(rq) << SECTOR_SHIFT;
+
 	if (from >= to)
 		return;
 
@@ -147,12 +234,36 @@ static void rqt_transfer_range(struct request *rq, unsigned int from,
 		break;
 	case RQT_DISCARD:
 	case RQT_WRITE_ZEROES:
-		memset(rqt_store + (blk_rq_pos(rq) << SECTOR_SHIFT) + from, 0,
-		       to - from);
+		memset(rqt_store + start + from, 0, to - from);
 		break;
 	default:
-		break;
+		return;
 	}
+	if (power_loss && rqt_op(rq) != RQT_READ)
+		rqt_written(rq, start + from, start + to);
+}
+
+static void rqt_transfer_planned(struct request *rq, const struct rqt_plan *plan)
+{
+	unsigned int bytes = blk_rq_bytes(rq);
+
+	if (plan->status == BLK_STS_OK || plan->torn) {
+		rqt_transfer_range(rq, 0, bytes);
+		return;
+	}
+	rqt_transfer_range(rq, 0, plan->fail_from);
+	rqt_transfer_range(rq, plan->fail_to, bytes);
+}
+
+/* Let a request fail as a whole instead of what was planned. */
+static void rqt_plan_failure(struct request *rq, struct rqt_plan *plan,
+			     blk_status_t status)
+{
+	plan->status = status;
+	plan->end_status = status;
+	plan->fail_from = 0;
+	plan->fail_to = blk_rq_bytes(rq);
+	plan->late = false;
 }
 
 /*
@@ -162,15 +273,21 @@ static void rqt_transfer_range(struct request *rq, unsigned int from,
 static void rqt_transfer(struct request *rq)
 {
 	struct rqt_cmd *cmd = blk_mq_rq_to_pdu(rq);
-	const struct rqt_plan *plan = &cmd->plan;
-	unsigned int bytes = blk_rq_bytes(rq);
+	struct rqt_plan *plan = &cmd->plan;
+	unsigned long flags;
 
-	if (plan->status == BLK_STS_OK || plan->torn) {
-		rqt_transfer_range(rq, 0, bytes);
+	if (!power_loss) {
+		rqt_transfer_planned(rq, plan);
 		return;
 	}
-	rqt_transfer_range(rq, 0, plan->fail_from);
-	rqt_transfer_range(rq, plan->fail_to, bytes);
+	spin_lock_irqsave(&rqt_power_lock, flags);
+	if (rqt_power.off)
+		rqt_plan_failure(rq, plan, BLK_STS_OFFLINE);
+	else if (rqt_op(rq) != RQT_FLUSH)
+		rqt_transfer_planned(rq, plan);
+	else if (plan->status == BLK_STS_OK || plan->torn)
+		rqt_empty_cache(true);
+	spin_unlock_irqrestore(&rqt_power_lock, flags);
 }
 
 /* The record */
@@ -384,17 +501,6 @@ static bool rqt_park(struct rqt_path *path, struct request *rq)
 	}
 	spin_unlock_irqrestore(&path->lock, flags);
 	return parked;
-}
-
-/* Let a held request fail as a whole instead of what was planned. */
-static void rqt_plan_failure(struct request *rq, struct rqt_plan *plan,
-			     blk_status_t status)
-{
-	plan->status = status;
-	plan->end_status = status;
-	plan->fail_from = 0;
-	plan->fail_to = blk_rq_bytes(rq);
-	plan->late = false;
 }
 
 /**
@@ -804,16 +910,36 @@ static int rqt_check_params(void)
 	return 0;
 }
 
+static void rqt_free_stores(void)
+{
+	vfree(rqt_store);
+	vfree(rqt_stable);
+	bitmap_free(rqt_dirty);
+}
+
+static int rqt_alloc_stores(void)
+{
+	rqt_store = vzalloc((size_t)size_mb << 20);
+	if (!rqt_store)
+		return -ENOMEM;
+	if (!power_loss)
+		return 0;
+	rqt_stable = vzalloc((size_t)size_mb << 20);
+	rqt_dirty = bitmap_zalloc(RQT_PAGES, GFP_KERNEL);
+	if (rqt_stable && rqt_dirty)
+		return 0;
+	rqt_free_stores();
+	return -ENOMEM;
+}
+
 static int __init rqt_init(void)
 {
 	int ret = rqt_check_params();
 
+	if (!ret)
+		ret = rqt_alloc_stores();
 	if (ret)
 		return ret;
-
-	rqt_store = vzalloc((size_t)size_mb << 20);
-	if (!rqt_store)
-		return -ENOMEM;
 
 	ret = -ENOMEM;
 	rqt_wq = alloc_workqueue("rqt", WQ_MEM_RECLAIM, 0);
@@ -841,7 +967,7 @@ out_blkdev:
 out_wq:
 	destroy_workqueue(rqt_wq);
 out_store:
-	vfree(rqt_store);
+	rqt_free_stores();
 	return ret;
 }
 
@@ -851,7 +977,7 @@ static void __exit rqt_exit(void)
 	rqt_destroy_all();
 	unregister_blkdev(rqt_major, "rqt");
 	destroy_workqueue(rqt_wq);
-	vfree(rqt_store);
+	rqt_free_stores();
 }
 
 module_init(rqt_init);

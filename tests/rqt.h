@@ -206,6 +206,14 @@ struct rqt_path {
 	unsigned long		removing;
 };
 
+/* The power of the store, and how many pages of the cache cuts have lost, and kept. */
+struct rqt_power {
+	bool		off;
+	u64		cuts;
+	u64		lost;
+	u64		kept;
+};
+
 /* rqt-main.c */
 extern struct rqt_path **rqt_paths;
 extern unsigned int rqt_nr_paths;
@@ -215,6 +223,8 @@ unsigned int rqt_nr_bios(struct request *rq);
 void rqt_release(struct rqt_path *path, blk_status_t status);
 void rqt_set_slots(struct rqt_path *path, unsigned int nr);
 void rqt_remove(struct rqt_path *path, blk_status_t status);
+int rqt_set_power(bool on);
+struct rqt_power rqt_get_power(void);
 
 /* rqt-rules.c */
 extern const char *const rqt_op_names[RQT_NR_OPS];
