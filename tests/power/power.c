@@ -4,7 +4,7 @@
  * are still there.
  *
  *	power write FILE STATE BLOCKS SEED	until I/O fails in each of the four writers
- *	power careless FILE STATE BLOCKS SEED	the same, but believes each write
+ *	power careless FILE STATE BLOCKS SEED	the same, but does not wait for the flush
  *	power check FILE STATE BLOCKS
  *
  * FILE is a disk, or a file, in blocks of 4 KiB. A quarter of it belongs to each writer:
@@ -99,13 +99,28 @@ static bool write_some(struct writer *w, int fd, void *buffer, unsigned long fir
 	return pwrite(fd, buffer, n * BLOCK, first * BLOCK) == n * BLOCK;
 }
 
+struct piece {
+	unsigned long first;
+	unsigned int n;
+};
+
+static void acknowledge(struct writer *w, const struct piece *batch, unsigned int n)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < n; i++)
+		for (j = 0; j < batch[i].n; j++)
+			state[batch[i].first + j].acknowledged = state[batch[i].first + j].tried;
+	w->acknowledged++;
+}
+
 static void *writer(void *arg)
 {
 	static const int flags[WRITERS] = { O_DIRECT, O_DIRECT | O_DSYNC, 0, O_DSYNC };
 	struct writer *w = arg;
 	unsigned long own = nr_blocks / WRITERS, begin = w->number * own;
-	struct { unsigned long first; unsigned int n; } batch[MAX_BATCH];
-	unsigned int n, i, j;
+	struct piece batch[MAX_BATCH];
+	unsigned int n, i;
 	void *buffer;
 	int fd = open(file_name, O_WRONLY | flags[w->number]);
 
@@ -119,13 +134,12 @@ static void *writer(void *arg)
 			if (!write_some(w, fd, buffer, batch[i].first, batch[i].n))
 				goto out;
 		}
-		if (!careless && !(flags[w->number] & O_DSYNC) && fdatasync(fd))
+		if (careless)
+			acknowledge(w, batch, n);
+		if (!(flags[w->number] & O_DSYNC) && fdatasync(fd))
 			goto out;
-		for (i = 0; i < n; i++)
-			for (j = 0; j < batch[i].n; j++)
-				state[batch[i].first + j].acknowledged =
-					state[batch[i].first + j].tried;
-		w->acknowledged++;
+		if (!careless)
+			acknowledge(w, batch, n);
 	}
 out:
 	close(fd);
