@@ -56,7 +56,7 @@ same "no module is held" "$before_uses" "$(uses)"
 after=$(memory)
 note "slabs and percpu in KiB, before and after: $before, $after"
 # What dm core and others keep for the next map does not grow with the number of cases.
-grown=$(echo "$before $after" | awk '{ print $3 - $1 > 8192 || $4 - $2 > 2048 ? "grown" : "" }')
+grown=$(echo "$before $after" | awk '{ print $3 - $1 > 8192 || $4 - $2 > 4096 ? "grown" : "" }')
 same "memory as before" "" "$grown"
 
 finish
