@@ -366,7 +366,10 @@ static int attach(struct mpath *m, struct request_queue *q,
 		if (!r)
 			r = scsi_dh_attach(q, m->handler_name);
 	}
-	if (r < 0 || !m->handler_params)
+	/* A kernel without handlers says SCSI_DH_NOSYS, which is no errno. */
+	if (r > 0)
+		return -EOPNOTSUPP;
+	if (r || !m->handler_params)
 		return r;
 	return scsi_dh_set_params(q, m->handler_params);
 }
