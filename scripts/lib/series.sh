@@ -119,6 +119,9 @@ series_options() {
 # From the wiring on.
 series_built() { printf '%s\n' "$WIRING"; git -C "$DIR/tree" rev-list --reverse "$WIRING..HEAD"; }
 
+# A KUnit that the suites are for; in a tree with an older one their options build nothing.
+series_has_kunit() { grep -qs KUNIT_ARRAY_PARAM_DESC "$TREE/include/kunit/test.h"; }
+
 series_subject() { git -C "$DIR/tree" log -1 --format=%s "$1"; }
 
 STATUS=0
