@@ -105,15 +105,16 @@ series_configure() {
 	[ -z "$missing" ] || die "the configuration asks for what this kernel does not give: $missing"
 }
 
-# Tests that are linked into the target are there only if it is built in.
+# What cannot be a module is linked into one that has to be built in then.
 series_options() {
-	local option
-	while read -r option; do
-		case $1:$option in
-		n:* | m:CONFIG_DM_MULTIPATH_RQ_KUNIT_TEST) echo "# $option is not set" ;;
-		*) echo "$option=$1" ;;
-		esac
-	done < <(sed -n 's/^config /CONFIG_/p' "$REPO/Kconfig")
+	awk -v value="$1" '
+		/^config / { name = "CONFIG_" $2 }
+		/^\t(bool|tristate)/ {
+			if (value == "n" || (value == "m" && $1 == "bool"))
+				print "# " name " is not set"
+			else
+				print name "=" value
+		}' "$TREE/$SERIES_HOME/Kconfig"
 }
 
 # From the wiring on.
