@@ -8,6 +8,7 @@
 
 #include <kunit/test.h>
 #include <linux/blk-mq.h>
+#include <linux/prandom.h>
 #include <linux/slab.h>
 
 #include "../../dm.h"
@@ -258,10 +259,113 @@ static void bad_test(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, error, p->why);
 }
 
+/* ---- what nobody would write ---- */
+
+#define ROUNDS		4000
+#define MAX_ARGS	64
+
+/* Numbered by the seed of the round, which is in the message of what fails. */
+static const char *const random_words[] = {
+	"", "0", "1", "2", "3", "16", "17", "1024", "1025", "65536", "2147483648",
+	"4294967295", "4294967296", "18446744073709551616", "-1", "+1", "0x1", "1x",
+	"%", "%x", "0:0", ":", "/", "x", "queue_if_no_path", "queue_mode", "bio", "mq",
+	"pg_init_retries", "pg_init_delay_msecs", "no_path_timeout", "stall_timeout",
+	"probe_interval", "error_guard", "retain_attached_hw_handler", "alua",
+	"round-robin", "service-time", "queue-length", "historical-service-time",
+	"io-affinity", "completion-time", "latency", "throughput",
+	"a-word-that-is-longer-than-any-name-of-a-selector-or-a-feature-can-be",
+};
+
+static char *random_word(struct kunit *test, struct rnd_state *rnd)
+{
+	struct map *map = test->priv;
+	const char *word;
+
+	word = random_words[prandom_u32_state(rnd) % ARRAY_SIZE(random_words)];
+	return strcmp(word, "%") ? (char *)word : map->name;
+}
+
+/* One word is missing, too many, or another one. */
+static int change_word(struct kunit *test, struct rnd_state *rnd, int argc,
+		       char **argv)
+{
+	int at = argc ? prandom_u32_state(rnd) % argc : 0;
+
+	switch (prandom_u32_state(rnd) % (argc ? 5 : 1)) {
+	case 0:
+		if (argc == MAX_ARGS)
+			return argc;
+		memmove(argv + at + 1, argv + at, (argc - at) * sizeof(*argv));
+		argv[at] = random_word(test, rnd);
+		return argc + 1;
+	case 1:
+		memmove(argv + at, argv + at + 1,
+			(argc - at - 1) * sizeof(*argv));
+		return argc - 1;
+	case 2:
+		return at;
+	default:
+		argv[at] = random_word(test, rnd);
+		return argc;
+	}
+}
+
+/* A good table with some words changed: refused with a reason, or read back the same. */
+static void random_round(struct kunit *test, unsigned int seed, char *printed,
+			 char *again, unsigned int *taken)
+{
+	char *words, *copy, **split, *argv[MAX_ARGS], *error = NULL;
+	const struct table_param *p;
+	struct rnd_state rnd;
+	int argc, changes, r;
+
+	prandom_seed_state(&rnd, seed);
+	p = &good_params[prandom_u32_state(&rnd) % ARRAY_SIZE(good_params)];
+	words = with_name(test, p->text);
+	copy = kstrdup(words, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, copy);
+	kunit_kfree(test, words);
+	KUNIT_ASSERT_EQ(test, dm_split_args(&argc, &split, copy), 0);
+	memcpy(argv, split, argc * sizeof(*argv));
+	kfree(split);
+
+	for (changes = 1 + prandom_u32_state(&rnd) % 3; changes; changes--)
+		argc = change_word(test, &rnd, argc, argv);
+	r = load(test, argc, argv, printed, &error);
+	if (r) {
+		KUNIT_EXPECT_LT_MSG(test, r, 0, "seed %u", seed);
+		KUNIT_EXPECT_NOT_NULL_MSG(test, error, "seed %u", seed);
+	} else {
+		++*taken;
+		KUNIT_EXPECT_EQ_MSG(test, load_text(test, printed, again, &error),
+				    0, "seed %u: '%s': %s", seed, printed, error);
+		KUNIT_EXPECT_STREQ_MSG(test, again, printed, "seed %u", seed);
+	}
+	kfree(copy);
+}
+
+static void random_test(struct kunit *test)
+{
+	char *printed = kunit_kzalloc(test, TEXT, GFP_KERNEL);
+	char *again = kunit_kzalloc(test, TEXT, GFP_KERNEL);
+	unsigned int first = get_random_u32(), taken = 0, i;
+
+	KUNIT_ASSERT_NOT_NULL(test, printed);
+	KUNIT_ASSERT_NOT_NULL(test, again);
+	for (i = 0; i < ROUNDS; i++)
+		random_round(test, first + i, printed, again, &taken);
+	kunit_info(test, "%u rounds from seed %u, %u tables taken\n", ROUNDS,
+		   first, taken);
+	/* It would not be a test of much, were it otherwise. */
+	KUNIT_EXPECT_GT(test, taken, ROUNDS / 400);
+	KUNIT_EXPECT_LT(test, taken, ROUNDS / 2);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(good_test, good_gen_params),
 	KUNIT_CASE_PARAM(truncated_test, good_gen_params),
 	KUNIT_CASE_PARAM(bad_test, bad_gen_params),
+	KUNIT_CASE(random_test),
 	{}
 };
 
