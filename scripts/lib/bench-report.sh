@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2153 # scripts/bench's variables
 #
 # bench-report.sh - sourced by scripts/bench, after common.sh: what is done with results: they are
 # kept in tests/results, two sets are compared, plots are drawn.
