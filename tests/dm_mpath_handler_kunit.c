@@ -74,7 +74,7 @@ static struct scsi_device_handler dh = {
 
 /* A device that has a handler does not let go of it for this one. */
 static struct scsi_device_handler late_dh = {
-	.name = "kunit-late",
+	.name = "late-kunit",
 	.module = THIS_MODULE,
 	.attach = dh_attach,
 	.detach = dh_detach,
@@ -480,11 +480,11 @@ static const struct attach_param attach_params[] = {
 	{ "with_words", "0 3 kunit one two " GROUPS, "1 kunit ", "2 one" },
 	{ "bad_words", "0 2 kunit bad " GROUPS, NULL, "1 bad" },
 	{ "unknown", "0 1 no-such " GROUPS, NULL, "" },
-	{ "retained", "1 retain_attached_hw_handler 1 kunit-late " GROUPS, "1 kunit ", "" },
+	{ "retained", "1 retain_attached_hw_handler 1 late-kunit " GROUPS, "1 kunit ", "" },
 	{ "retained_same", "1 retain_attached_hw_handler 1 kunit " GROUPS, "1 kunit ", "" },
-	{ "retained_words", "1 retain_attached_hw_handler 2 kunit-late one " GROUPS,
+	{ "retained_words", "1 retain_attached_hw_handler 2 late-kunit one " GROUPS,
 	  "1 kunit ", "" },
-	{ "not_let_go", "0 2 kunit-late one " GROUPS, "1 kunit ", "" },
+	{ "not_let_go", "0 2 late-kunit one " GROUPS, "1 kunit ", "" },
 	{ "none", "0 0 " GROUPS, "0 ", "" },
 };
 

@@ -113,6 +113,7 @@ static const struct walk_param walk_params[] = {
 		{ SWITCH, 2, 2, "EA", 3 },	/* a switch enables all */
 	} },
 	{ "disabled_without_path", {
+		{ LOOK, 0, 1, "AE", 4 },
 		{ DISABLE, 1, 2, "DA", 4 },
 		{ FAIL, 1, 2, "DA", 3 },
 		{ FAIL, 2, 2, "DA", 2 },
@@ -369,7 +370,7 @@ static void limit_test(struct kunit *test)
 	io = io_submit(map, REQ_OP_WRITE, 0, 8, 0x11);
 	expect_end(test, io, BLK_STS_IOERR);
 	KUNIT_EXPECT_GE(test, jiffies - failed, 5 * HZ);
-	KUNIT_EXPECT_LE(test, jiffies - failed, 5 * HZ + 3);
+	KUNIT_EXPECT_LE(test, jiffies - failed, 5 * HZ + 6);
 	KUNIT_EXPECT_FALSE(test, mpath_may_wait(m));
 
 	mpath_reinstate_path(m, path_nr(m, 1));

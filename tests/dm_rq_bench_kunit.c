@@ -582,6 +582,8 @@ static void build(struct kunit *test, struct rq_bench *b, unsigned int depth,
 	lower_create(test, &b->map.b, depth, flags);
 	map_create(test, &b->map);
 	map_start(&b->map, "kunit-rq", SCRIPT_TABLE);
+	/* The resume has kicked the requeue list, which is to be over. */
+	dm_rq_wake_and_wait(rq_bench_core(b));
 	memset(&b->script, 0, sizeof(b->script));
 }
 

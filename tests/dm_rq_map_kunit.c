@@ -22,7 +22,8 @@ struct op_param {
 
 static const struct op_param op_params[] = {
 	{ "read", REQ_OP_READ, 8, REQ_OP_READ, 1 },
-	{ "read_ahead", REQ_OP_READ | REQ_RAHEAD, 8, REQ_OP_READ | REQ_RAHEAD, 1 },
+	{ "read_ahead", REQ_OP_READ | REQ_RAHEAD, 8,
+	  REQ_OP_READ | REQ_RAHEAD | REQ_FAILFAST_MASK, 1 },
 	{ "read_meta", REQ_OP_READ | REQ_META | REQ_PRIO | REQ_SYNC, 8,
 	  REQ_OP_READ | REQ_META | REQ_PRIO | REQ_SYNC, 1 },
 	{ "write", REQ_OP_WRITE, 8, REQ_OP_WRITE, 1 },
@@ -353,9 +354,10 @@ static const struct large_param large_params[] = {
 	{ "write", REQ_OP_WRITE, 64, 1, 16, 128, 4 },
 	{ "read", REQ_OP_READ, 64, 1, 16, 128, 4 },
 	{ "odd", REQ_OP_WRITE, 63, 1, 16, 128, 4 },
-	{ "bios", REQ_OP_WRITE, 8, 8, 16, 128, 8 },
+	/* The last two bios are no longer too large. */
+	{ "bios", REQ_OP_WRITE, 8, 8, 16, 128, 7 },
 	{ "large_bios", REQ_OP_WRITE, 32, 2, 16, 128, 4 },
-	{ "segments", REQ_OP_WRITE, 8, 4, 256, 2, 16 },
+	{ "segments", REQ_OP_WRITE, 8, 4, 256, 2, 9 },
 	{ "discard", REQ_OP_DISCARD, 256, 1, 64, 128, 4 },
 	{ "write_zeroes", REQ_OP_WRITE_ZEROES, 256, 1, 64, 128, 4 },
 };
