@@ -13,6 +13,7 @@
 #include <linux/blk-integrity.h>
 
 #include "dm-mpath.h"
+#include "dm-rq-compat.h"
 #include "dm-mpath-trace.h"
 
 #define DM_MSG_PREFIX "multipath"
@@ -138,8 +139,7 @@ int mpath_bio_map(struct dm_target *ti, struct bio *bio)
 	mb->opf = bio->bi_opf;
 	mb->flags = bio->bi_flags;
 	mb->iter = bio->bi_iter;
-	if (unlikely(bio_integrity(bio)))
-		mb->integrity_iter = bio_integrity(bio)->bip_iter;
+	dm_rq_save_integrity(bio, &mb->integrity_iter);
 	return map_bio(mpath_of(ti), bio, mb);
 }
 
@@ -149,8 +149,7 @@ static void restore(struct bio *bio, struct mpath_bio *mb)
 	bio->bi_opf = mb->opf;
 	bio->bi_flags = mb->flags;
 	bio->bi_iter = mb->iter;
-	if (bio_integrity(bio))
-		bio_integrity(bio)->bip_iter = mb->integrity_iter;
+	dm_rq_restore_integrity(bio, &mb->integrity_iter);
 	bio->bi_status = BLK_STS_OK;
 	/* A split below has counted it down. */
 	atomic_set(&bio->__bi_remaining, 1);
