@@ -58,14 +58,15 @@ uml_build_coverage_locked() {
 	mv "$1.new" "$1"
 }
 
-# The kernel's own CONFIG_GCOV counts all of it, which makes it several times as slow.
+# The kernel's own CONFIG_GCOV counts all of it, which makes it several times as slow. Kernel and libgcov have a
+# mangle_path() each.
 uml_can_count() {
 	# shellcheck disable=SC2016 # make's
 	grep -q COVERAGE "$UML_TREE/drivers/md/Makefile" ||
 		sed -i '1a subdir-ccflags-$(COVERAGE) += --coverage' "$UML_TREE/drivers/md/Makefile"
 	# shellcheck disable=SC2016 # make's
 	grep -q COVERAGE "$UML_TREE/arch/um/Makefile" ||
-		sed -i 's/^LINK_WRAPS = .*/& $(if $(COVERAGE),--coverage)/' "$UML_TREE/arch/um/Makefile"
+		sed -i 's/^LINK_WRAPS = .*/& $(if $(COVERAGE),--coverage -Wl$(comma)-z$(comma)muldefs)/' "$UML_TREE/arch/um/Makefile"
 }
 
 uml_has_tree() { [ "$(cat "$UML_TREE/.stamp-uml" 2>/dev/null)" = "$UML_TREE" ]; }
