@@ -59,7 +59,8 @@ uml_build_coverage_locked() {
 }
 
 # The kernel's own CONFIG_GCOV counts all of it, which makes it several times as slow. Kernel and libgcov have a
-# mangle_path() each.
+# mangle_path() each. And libgcov writes its files from a destructor with a priority, a kind that the linker script
+# does not know.
 uml_can_count() {
 	# shellcheck disable=SC2016 # make's
 	grep -q COVERAGE "$UML_TREE/drivers/md/Makefile" ||
@@ -67,6 +68,8 @@ uml_can_count() {
 	# shellcheck disable=SC2016 # make's
 	grep -q COVERAGE "$UML_TREE/arch/um/Makefile" ||
 		sed -i 's/^LINK_WRAPS = .*/& $(if $(COVERAGE),--coverage -Wl$(comma)-z$(comma)muldefs)/' "$UML_TREE/arch/um/Makefile"
+	grep -qF '.fini_array.*' "$UML_TREE/arch/um/include/asm/common.lds.S" ||
+		sed -i 's/\*(\.fini_array)/*(.fini_array.*) &/' "$UML_TREE/arch/um/include/asm/common.lds.S"
 }
 
 uml_has_tree() { [ "$(cat "$UML_TREE/.stamp-uml" 2>/dev/null)" = "$UML_TREE" ]; }
