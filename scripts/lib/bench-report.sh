@@ -88,7 +88,7 @@ report_plots() {
 		name=${name%:*}
 		say "drawing Documentation/bench-$name.svg"
 		(cd "$work" && gnuplot -e "kernel='$PLOT_KERNEL'" "$LIB/bench-$name.gp") |
-			grep -v '^<desc>' >"$REPO/Documentation/bench-$name.svg"
+			sed '/^<desc>/d' | git stripspace >"$REPO/Documentation/bench-$name.svg"
 	done
 }
 
