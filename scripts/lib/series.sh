@@ -18,6 +18,12 @@ SERIES_HOME=drivers/md/dm-mpath-rq
 SERIES_DOCS=Documentation/admin-guide/device-mapper
 PACKAGES_SERIES="git flex bison bc sparse"
 export PACKAGES_SERIES
+
+# A series is signed off; a machine that only tests it may have no name.
+git -C "$REPO" config user.email >/dev/null ||
+	export GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=user.name GIT_CONFIG_VALUE_0=test \
+		GIT_CONFIG_KEY_1=user.email GIT_CONFIG_VALUE_1=test@localhost
+
 # What makes the kernel slow to build and has been looked for by `check kunit`.
 SERIES_WITHOUT=(KASAN KASAN_OUTLINE KASAN_VMALLOC PROVE_LOCKING DEBUG_OBJECTS DEBUG_OBJECTS_FREE DEBUG_OBJECTS_TIMERS
 	DEBUG_OBJECTS_WORK)
