@@ -240,8 +240,11 @@ static bool look_at(struct dm_rq_io *io, void *data)
 	list_for_each_entry(path, &walk->m->paths, list) {
 		u64 *since = &walk->since[path->number - 1];
 
-		if (path == mapped && start && (!*since || start < *since))
+		if (path != mapped)
+			continue;
+		if (start && (!*since || start < *since))
 			*since = start;
+		break;
 	}
 	return true;
 }
