@@ -9,6 +9,9 @@
 #				beside its objects, in $UML_COVERAGE
 #   uml_run PROGRAM SUITES LIMIT LOG	runs the suites of that name or pattern, with the kernel's log in LOG; 0: it came
 #				to its end
+#   uml_suites			a line `NAME TEXT` for each suite that the head of a tests/*_kunit.c names
+#   uml_suite_passes PROGRAM SUITE LIMIT LOG	runs one: it has to come to its end, with a clean log and `ok`; prints
+#				why not
 # The tree and its objects are in the cache, one for all who build, so that only what changed is compiled.
 
 UML_TREE=$CACHE/uml-6.12/tree
@@ -121,4 +124,20 @@ uml_run() {
 		"kunit.filter_glob=$2" kunit_shutdown=halt ${SEED:+"dm_io_timeout_kunit.seed=$SEED"} \
 		</dev/null >"$4" 2>&1 || status=$?
 	return $status
+}
+
+uml_suites() { sed -nE 's/^ \* suite: ([a-z0-9_]+)[[:space:]]+(.*)$/\1 \2/p' "$REPO"/tests/*_kunit.c; }
+
+uml_suite_passes() {
+	local log=$4 dirt
+	if ! uml_run "$@"; then
+		echo "$2: the kernel was lost, or took more than $3 s; the end of $log:"
+		tail -n 20 "$log" | tr -cd '[:print:]\n' | sed 's/^/| /'
+		return 1
+	fi
+	if ! dirt=$(awk -v bad="$(<"$REPO/scripts/lib/log-pattern")" -f "$REPO/scripts/lib/scan-log.awk" "$log"); then
+		printf '%s\n' "$2: the kernel log is not clean, see $log" "$dirt" | sed '2,$s/^/kernel: /'
+		return 1
+	fi
+	grep -q "^ok 1 $2\$" "$log"
 }
