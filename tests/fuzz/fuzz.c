@@ -750,7 +750,10 @@ static struct dm_task *task(int type, const struct map *map)
 	return t;
 }
 
-/* Runs and ends it. Returns an errno, or 0. */
+/* Not the kernel's answer: libdevmapper has not asked it. */
+#define NOT_ASKED	(-1)
+
+/* Runs and ends it. Returns an errno, NOT_ASKED, or 0. */
 static int run(struct dm_task *t)
 {
 	int error = 0;
@@ -758,7 +761,7 @@ static int run(struct dm_task *t)
 	if (!dm_task_run(t)) {
 		error = dm_task_get_errno(t);
 		if (!error)
-			error = -1;
+			error = NOT_ASKED;
 	}
 	dm_task_destroy(t);
 	/* libdevmapper makes and removes nodes when it gets to it. */
@@ -778,16 +781,42 @@ static void map_make(struct map *map)
 	map->exists = true;
 }
 
+static int remove_once(const struct map *map)
+{
+	struct dm_task *t = task(DM_DEVICE_REMOVE, map);
+
+	dm_task_retry_remove(t);
+	return run(t);
+}
+
+static void put_error_table(const struct map *map)
+{
+	struct dm_task *t = task(DM_DEVICE_RELOAD, map);
+
+	if (!dm_task_add_target(t, 0, SECTORS, "error", ""))
+		die("libdevmapper does not take a table");
+	run(t);
+	t = task(DM_DEVICE_RESUME, map);
+	dm_task_skip_lockfs(t);
+	dm_task_no_flush(t);
+	run(t);
+}
+
 static void map_remove(struct map *map)
 {
-	struct dm_task *t;
 	int error;
 
 	if (!map->exists)
 		return;
-	t = task(DM_DEVICE_REMOVE, map);
-	dm_task_retry_remove(t);
-	error = run(t);
+	error = remove_once(map);
+	/*
+	 * A table that names its own map is loaded by 6.1 and not resumed; it is the map's
+	 * until there is another, as `dmsetup remove --force` knows.
+	 */
+	if (error == EBUSY) {
+		put_error_table(map);
+		error = remove_once(map);
+	}
 	if (error)
 		found("map %s cannot be removed: %s", map->name, strerror(error));
 	else
@@ -919,7 +948,7 @@ static void io_end(struct io *io, const struct map *map)
 
 /* ---- cases ---- */
 
-static unsigned long nr_tables, nr_messages, nr_loaded, nr_resumed, nr_taken;
+static unsigned long nr_tables, nr_messages, nr_loaded, nr_resumed, nr_taken, nr_not_asked;
 
 static void begin(const char *what, const char *text)
 {
@@ -934,9 +963,11 @@ static void answered(bool is_table, int error, const char *text)
 	char reply[320];
 
 	log_read();
+	if (error == NOT_ASKED) {
+		nr_not_asked++;
+		return;
+	}
 	snprintf(reply, sizeof(reply), "%s %s", errno_word(error), last_reply);
-	if (error < 0)
-		found("refused without an errno");
 	if (error && !*last_reply && error != ENXIO && error != EBUSY)
 		found("%s, and no line in the log says why", errno_word(error));
 	if (error == ENOMEM)
@@ -1143,7 +1174,8 @@ static int work(unsigned long cases, const char *repeat, const char *output)
 	if (corpus)
 		fclose(corpus);
 	printf("%lu tables, %lu of them taken and %lu used; ", nr_tables, nr_loaded, nr_resumed);
-	printf("%lu messages, %lu of them taken; %u answers\n", nr_messages, nr_taken, nr_answers);
+	printf("%lu messages, %lu of them taken; %u answers; ", nr_messages, nr_taken, nr_answers);
+	printf("%lu cases are not for libdevmapper\n", nr_not_asked);
 	fflush(stdout);
 	return nr_found ? 1 : 0;
 }
