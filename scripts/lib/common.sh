@@ -15,9 +15,10 @@ PACKAGES_BUILD="gcc-12 make libc6-dev libdevmapper-dev libelf1 libssl3 pahole xz
 PACKAGES_GUEST="qemu-system-x86 busybox-static kmod cpio xz-utils zstd fio dmsetup e2fsprogs"
 PACKAGES_CHECK="perl shellcheck udev python3-docutils build-essential debhelper dh-dkms dkms initramfs-tools-core"
 PACKAGES_KUNIT="flex bison"
+PACKAGES_DEBUG="libelf-dev"
 # Never installed, as on the host they would take possession of disks: unpacked, for guests.
 PACKAGES_CLIENTS="multipath-tools sg3-utils lvm2"
-export REPO PACKAGES_BUILD PACKAGES_GUEST PACKAGES_CHECK PACKAGES_KUNIT PACKAGES_CLIENTS
+export REPO PACKAGES_BUILD PACKAGES_GUEST PACKAGES_CHECK PACKAGES_KUNIT PACKAGES_DEBUG PACKAGES_CLIENTS
 
 say() { printf '%s: %s\n' "$PROG" "$*" >&2; }
 

@@ -4,15 +4,24 @@
 # kernel.sh - Debian's kernels, their headers and their source, and programs for guests, unpacked
 # in the cache. Sourced after common.sh. Nothing of that is ever installed on the host.
 #   kernel_setup 6.12|6.1	sets KVER, KREL, KROOT (unpacked root), KDIR (build directory), VMLINUZ
+#				also 6.12-kasan, 6.12-kcsan, 6.12-builtin: see debug-kernel.sh
 #   source_setup 6.12		sets KSRC, the whole source; nobody writes to it
 #   clients_setup		sets CLIENTS: $PACKAGES_CLIENTS and what they need and the host has not, as a root
 # Quick when cached. DM_RQ_REFRESH=1 looks for a newer kernel.
+
+# shellcheck source=scripts/lib/debug-kernel.sh
+. "$(dirname "${BASH_SOURCE[0]}")/debug-kernel.sh"
 
 kernel_setup() {
 	KVER=$1
 	case $KVER in
 	6.12 | 6.1) ;;
-	*) die "unknown kernel '$KVER': 6.12 or 6.1" ;;
+	*-*)
+		[[ " $DEBUG_KERNELS " == *" $KVER "* ]] || die "unknown kernel '$KVER': 6.12 or 6.1, or $DEBUG_KERNELS"
+		debug_kernel_setup "$KVER"
+		return
+		;;
+	*) die "unknown kernel '$KVER': 6.12 or 6.1, or $DEBUG_KERNELS" ;;
 	esac
 	if [ -n "${DM_RQ_REFRESH:-}" ] || ! kernel_cached; then
 		with_lock "kernel-$KVER" kernel_fetch "$KVER"
@@ -25,7 +34,7 @@ kernel_setup() {
 
 # The stamp is written last and holds the path: an interrupted or moved setup does not count.
 kernel_cached() {
-		KREL=$(cat "$CACHE/kernel-$KVER.release" 2>/dev/null) || return 1
+	KREL=$(cat "$CACHE/kernel-$KVER.release" 2>/dev/null) || return 1
 	KROOT=$CACHE/kernel-$KREL
 	[ "$(cat "$KROOT/.stamp" 2>/dev/null)" = "$KROOT" ]
 }

@@ -24,6 +24,9 @@ BEGIN { seen = since == "" }
 	next
 }
 
+# A debug kernel says what it is.
+/RCU lockdep checking is enabled/ { next }
+
 seen && $0 ~ bad {
 	for (i = 1; i <= allowances; i++)
 		if ($0 ~ allowed[i])
