@@ -27,6 +27,9 @@
  * among equals the paths take turns, on each CPU by itself.  A path with nothing in
  * flight has no queue.
  * Beyond MAX_LOOK paths, that many are looked at for a request, always other ones.
+ * What the best one was like is good enough for others of that class in the same tick,
+ * with one request more in flight: so where paths are equal, the next one in turn is
+ * mostly the only one that is looked at.
  *
  * How it is learnt.  On each path one request per tick is timed, from map to end, and
  * what was in flight with it is noted.  If it took about the cost, nothing waited: the
@@ -83,6 +86,14 @@
 
 /* ---- what is kept ---- */
 
+/* What is good enough. */
+struct ct_good {
+	/* jiffies: when it was found */
+	unsigned long tick;
+	/* below that, as the search compares; at most that load */
+	u64 key, load;
+};
+
 /* Of a CPU; that another one may get in between is no harm. */
 struct ct_cpu {
 	/* where the next search begins */
@@ -91,6 +102,7 @@ struct ct_cpu {
 	unsigned long reviewed;
 	/* ns: for how long the last one that was refused had waited */
 	u64 waited;
+	struct ct_good good[2][NR_CLASSES];
 };
 
 struct ct_group {
@@ -227,6 +239,8 @@ select_best(struct dm_ps *ps, struct ct_cpu *cpu, size_t nr_bytes,
 	    unsigned int dir)
 {
 	unsigned int class = class_of(nr_bytes), look = MAX_LOOK;
+	struct ct_good *good = &cpu->good[dir][class];
+	u64 enough = good->tick == cpu->reviewed ? good->key : 0;
 	unsigned int i = cpu->begin, next = i, left;
 	u64 least = NO_PATH, best_load = U64_MAX;
 	struct dm_ps_path *best = NULL;
@@ -252,6 +266,10 @@ select_best(struct dm_ps *ps, struct ct_cpu *cpu, size_t nr_bytes,
 			key = estimate_busy(cp, costs, load, nr_bytes, key);
 			band = (key & MAX_TIME) >> 4;
 		}
+		if (key < enough && load <= good->load) {
+			cpu->begin = i;
+			return path;
+		}
 		/* Within the band the load decides. */
 		if (key + band < least ||
 		    (load < best_load && key - band <= least)) {
@@ -265,6 +283,10 @@ select_best(struct dm_ps *ps, struct ct_cpu *cpu, size_t nr_bytes,
 	}
 	/* After a part of them, the next part; else behind the one that is taken. */
 	cpu->begin = look || left <= 1 ? next : i;
+	/* Those that wait, or worse, are compared. */
+	good->tick = cpu->reviewed;
+	good->key = least < ranked(WAITS, 0) ? least + (least >> 4) + 1 : 0;
+	good->load = best_load + LOAD_REQUEST;
 	return best;
 }
 
