@@ -27,9 +27,9 @@
  * among equals the paths take turns, on each CPU by itself.  A path with nothing in
  * flight has no queue.
  * Beyond MAX_LOOK paths, that many are looked at for a request, always other ones.
- * What the best one was like is good enough for others of that class in the same tick,
- * with one request more in flight: so where paths are equal, the next one in turn is
- * mostly the only one that is looked at.
+ * The least cost of all is good enough for requests of that class in the same tick, on
+ * a path with one request more in flight than the best one had: so where paths are
+ * equal, the next one in turn is mostly the only one that is looked at.
  *
  * How it is learnt.  On each path one request per tick is timed, from map to end, and
  * what was in flight with it is noted.  If it took about the cost, nothing waited: the
@@ -86,12 +86,12 @@
 
 /* ---- what is kept ---- */
 
-/* What is good enough. */
+/* What is good enough: below that key, as the search compares, with so many in flight. */
 struct ct_good {
+	u64 key;
+	u32 requests;
 	/* jiffies: when it was found */
-	unsigned long tick;
-	/* below that, as the search compares; at most that load */
-	u64 key, load;
+	u32 tick;
 };
 
 /* Of a CPU; that another one may get in between is no harm. */
@@ -240,16 +240,16 @@ select_best(struct dm_ps *ps, struct ct_cpu *cpu, size_t nr_bytes,
 {
 	unsigned int class = class_of(nr_bytes), look = MAX_LOOK;
 	struct ct_good *good = &cpu->good[dir][class];
-	u64 enough = good->tick == cpu->reviewed ? good->key : 0;
+	u64 enough = good->tick == (u32)cpu->reviewed ? good->key : 0;
 	unsigned int i = cpu->begin, next = i, left;
-	u64 least = NO_PATH, best_load = U64_MAX;
+	u64 least = NO_PATH, best_load = U64_MAX, least_cost = MAX_TIME;
 	struct dm_ps_path *best = NULL;
 
 	for (left = ps->nr_paths; left; left--) {
 		const struct ct_costs *costs;
 		struct dm_ps_path *path;
 		struct ct_path *cp;
-		u64 key, band, load;
+		u64 cost, key, band, load;
 
 		if (i >= ps->nr_paths)
 			i = 0;
@@ -260,13 +260,14 @@ select_best(struct dm_ps *ps, struct ct_cpu *cpu, size_t nr_bytes,
 		cp = path->ctx;
 		costs = &cp->costs[dir];
 		load = atomic64_read(&cp->load);
-		key = (u64)READ_ONCE(costs->cost[class]) << FIXED_SHIFT;
+		cost = (u64)READ_ONCE(costs->cost[class]) << FIXED_SHIFT;
+		key = cost;
 		band = key >> 4;
 		if (load || unlikely(READ_ONCE(cp->state))) {
-			key = estimate_busy(cp, costs, load, nr_bytes, key);
+			key = estimate_busy(cp, costs, load, nr_bytes, cost);
 			band = (key & MAX_TIME) >> 4;
 		}
-		if (key < enough && load <= good->load) {
+		if (key < enough && load >> LOAD_SHIFT <= good->requests) {
 			cpu->begin = i;
 			return path;
 		}
@@ -278,15 +279,16 @@ select_best(struct dm_ps *ps, struct ct_cpu *cpu, size_t nr_bytes,
 			next = i;
 		}
 		least = min(least, key);
+		least_cost = min(least_cost, cost);
 		if (unlikely(!--look))
 			break;
 	}
 	/* After a part of them, the next part; else behind the one that is taken. */
 	cpu->begin = look || left <= 1 ? next : i;
-	/* Those that wait, or worse, are compared. */
+	/* Not what was the best: a path that is free again may be better by far. */
 	good->tick = cpu->reviewed;
-	good->key = least < ranked(WAITS, 0) ? least + (least >> 4) + 1 : 0;
-	good->load = best_load + LOAD_REQUEST;
+	good->key = least_cost + (least_cost >> 4);
+	good->requests = (best_load >> LOAD_SHIFT) + 1;
 	return best;
 }
 
