@@ -24,9 +24,8 @@ BEGIN { seen = since == "" }
 	next
 }
 
-# A debug kernel says what it is. Of the kernel's own data races it knows many.
+# A debug kernel says what it is.
 /RCU lockdep checking is enabled/ { next }
-/BUG: KCSAN: / && !/\[dm_(rq|mpath_rq|io_timeout|ps_[a-z_]+)\]/ { next }
 
 seen && $0 ~ bad {
 	for (i = 1; i <= allowances; i++)
