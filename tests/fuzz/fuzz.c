@@ -964,6 +964,9 @@ static void answered(bool is_table, int error, const char *text)
 
 	log_read();
 	if (error == NOT_ASKED) {
+		/* A kernel that was asked, and refuses, says why. */
+		if (*last_reply)
+			found("refused without an errno: %s", last_reply);
 		nr_not_asked++;
 		return;
 	}
