@@ -7,7 +7,7 @@
 # With SHOW set, those that got an answer which was new are printed, to be kept. From the environment: SEED; COUNT
 # for another number of cases.
 
-SEED=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
+seed
 CASES=${COUNT:-$CASES}
 FUZZ=$MODDIR/tests/fuzz/fuzz
 plan 6

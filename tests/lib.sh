@@ -121,6 +121,28 @@ wait_for() {
 	done
 }
 
+### Chance, the same for the same SEED
+
+# seed: from the environment, or any
+seed() {
+	SEED=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
+	CHANCE=$SEED
+}
+
+# next N: a number below N, in NEXT
+next() {
+	CHANCE=$(((CHANCE * 1103515245 + 12345) % 2147483648))
+	NEXT=$((CHANCE / 65536 % $1))
+}
+
+# one_of WORD...: in CHOICE
+# shellcheck disable=SC2034 # used by the tests
+one_of() {
+	next $#
+	shift "$NEXT"
+	CHOICE=$1
+}
+
 ### The modules under test
 
 module_loaded() { [ -e "/sys/module/$(echo "$1" | tr - _)" ]; }

@@ -4,7 +4,7 @@
 #
 # stress.sh - sourced by guest tests after lib.sh and paths.sh: a whole test, of a map with FEATURES.
 
-SEED=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
+seed
 SECONDS_LONG=${STRESS_SECONDS:-120}
 plan 4
 note "SEED=$SEED"
@@ -15,17 +15,6 @@ rqt_all service_us 100
 node=/dev/mapper/m
 mpath m "$FEATURES" "$(group service-time 0 1)" "$(group round-robin 2 3)"
 
-# next N: a number below N, from the seed
-state=$SEED
-next() {
-	state=$(((state * 1103515245 + 12345) % 2147483648))
-	NEXT=$((state / 65536 % $1))
-}
-one_of() {
-	next $#
-	shift $NEXT
-	CHOICE=$1
-}
 
 fault() {
 	next 4
