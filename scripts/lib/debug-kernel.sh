@@ -5,50 +5,31 @@
 # tests/debug/NAME.config. Sourced by kernel.sh.
 #   6.12-kasan, 6.12-kcsan	look for trouble while tests run
 #   6.12-builtin		has the patch series on it, and our modules built in
-#   debug_kernel_setup VERSION	sets what kernel_setup sets. The first time it takes half an hour of two CPUs, and
-#				2 GB of the cache
-#   debug_kernel_is_there VERSION
+#   debug_kernel_build VERSION	builds it, for kernel_setup; the first time it takes half an hour of two CPUs, and 2 GB
+#				of the cache
+#   debug_build_dir VERSION		where it is built
+#   debug_config VERSION	its configuration, as far as it is asked for
+#   builtin_may_be_old VERSION	what is built in follows this repository: make has to look at it, once for all that
+#				a script starts
 # They are kept in the cache, with what they were built in.
 
 # shellcheck disable=SC2034 # for who sources this
 DEBUG_KERNELS="6.12-kasan 6.12-kcsan 6.12-builtin"
 
-debug_kernel_setup() {
-	KVER=$1
-	# What is built in follows this repository: make looks at it, once for all that this script starts.
-	if ! debug_kernel_is_there "$1" || { [ "$1" = 6.12-builtin ] && [ -z "${DM_RQ_BUILTIN_MADE:-}" ]; }; then
-		with_lock "kernel-$1" debug_kernel_build "$1"
-		[ "$1" != 6.12-builtin ] || export DM_RQ_BUILTIN_MADE=yes
-	fi
-	debug_kernel_is_there "$1" || die "setting up kernel $1 failed"
-	KDIR=$CACHE/debug/${1#*-}
-	VMLINUZ=$KROOT/boot/vmlinuz-$KREL
-	export KVER KREL KROOT KDIR VMLINUZ
-}
+debug_build_dir() { echo "$CACHE/debug/${1#*-}"; }
 
-# The stamp is written last, and is about the place and the configuration.
-debug_kernel_is_there() {
-	KREL=$(cat "$CACHE/kernel-$1.release" 2>/dev/null) || return 1
-	KROOT=$CACHE/kernel-$KREL
-	[ "$(cat "$KROOT/.stamp" 2>/dev/null)" = "$(debug_stamp "$1")" ]
-}
+debug_config() { config_last "$REPO/tests/debug/base.config" "$REPO/tests/debug/${1#*-}.config"; }
 
-debug_stamp() { echo "$KROOT $(debug_config "$1" | cksum)"; }
-
-# Of an option that is named twice the last line counts.
-debug_config() {
-	awk -F '[= ]' '
-		/^# CONFIG_/ { name = $2 }
-		/^CONFIG_/ { name = $1 }
-		/^(# )?CONFIG_/ { if (!(name in line)) names[++n] = name; line[name] = $0 }
-		END { for (i = 1; i <= n; i++) print line[names[i]] }' \
-		"$REPO/tests/debug/base.config" "$REPO/tests/debug/${1#*-}.config"
+builtin_may_be_old() {
+	[ "$1" = 6.12-builtin ] && [ -z "${DM_RQ_BUILTIN_MADE:-}" ] || return 1
+	export DM_RQ_BUILTIN_MADE=yes
 }
 
 # In a subshell, under the lock.
 debug_kernel_build() {
-	local build=$CACHE/debug/${1#*-}
-	[ "$1" = 6.12-builtin ] || ! debug_kernel_is_there "$1" || return 0
+	local build
+	build=$(debug_build_dir "$1")
+	[ "$1" = 6.12-builtin ] || ! kernel_cached "$1" || return 0
 	# shellcheck disable=SC2086 # lists
 	need_packages $PACKAGES_BUILD $PACKAGES_KUNIT $PACKAGES_DEBUG kmod
 	need_space "$CACHE" 3000
@@ -59,7 +40,7 @@ debug_kernel_build() {
 	debug_config "$1" >"$build/wish"
 	if ! cmp -s "$build/wish" "$build/configured"; then
 		KCONFIG_ALLCONFIG=$build/wish "${DEBUG_MAKE[@]}" allnoconfig >/dev/null
-		debug_config_is_whole "$1" "$build"
+		config_is_whole "tests/debug ($1)" "$build/.config" <"$build/wish"
 		cp "$build/wish" "$build/configured"
 	fi
 	step "building kernel $1" "${DEBUG_MAKE[@]}" -j"$(nproc)" bzImage modules || die "kernel $1 does not build"
@@ -75,14 +56,7 @@ debug_kernel_install() {
 	step "installing modules of $1" "${DEBUG_MAKE[@]}" "INSTALL_MOD_PATH=$KROOT" DEPMOD=true modules_install
 	depmod -b "$KROOT" "$KREL"
 	echo "$KREL" >"$CACHE/kernel-$1.release"
-	debug_stamp "$1" >"$KROOT/.stamp"
-}
-
-# Each line of the wish must be in the configuration: an option that is gone would be dropped silently.
-debug_config_is_whole() {
-	local missing
-	missing=$(grep -vxF -f "$2/.config" "$2/wish" || true)
-	[ -z "$missing" ] || die "tests/debug asks for what kernel $1 does not give: $missing"
+	kernel_stamp "$1" >"$KROOT/.stamp"
 }
 
 # KSRC becomes a tree with the series, of which make sees what has changed.

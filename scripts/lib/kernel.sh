@@ -5,6 +5,8 @@
 # in the cache. Sourced after common.sh. Nothing of that is ever installed on the host.
 #   kernel_setup 6.12|6.1	sets KVER, KREL, KROOT (unpacked root), KDIR (build directory), VMLINUZ
 #				also 6.12-kasan, 6.12-kcsan, 6.12-builtin: see debug-kernel.sh
+#   kernel_cached VERSION	it is there; sets KREL and KROOT
+#   config_last, config_is_whole	lines of a configuration that is asked for
 #   source_setup 6.12		sets KSRC, the whole source; nobody writes to it
 #   clients_setup		sets CLIENTS: $PACKAGES_CLIENTS and what they need and the host has not, as a root
 # Quick when cached. DM_RQ_REFRESH=1 looks for a newer kernel.
@@ -14,34 +16,55 @@
 
 kernel_setup() {
 	KVER=$1
-	case $KVER in
-	6.12 | 6.1) ;;
-	*-*)
-		[[ " $DEBUG_KERNELS " == *" $KVER "* ]] || die "unknown kernel '$KVER': 6.12 or 6.1, or $DEBUG_KERNELS"
-		debug_kernel_setup "$KVER"
-		return
-		;;
-	*) die "unknown kernel '$KVER': 6.12 or 6.1, or $DEBUG_KERNELS" ;;
-	esac
-	if [ -n "${DM_RQ_REFRESH:-}" ] || ! kernel_cached; then
-		with_lock "kernel-$KVER" kernel_fetch "$KVER"
+	[[ " 6.12 6.1 $DEBUG_KERNELS " == *" $KVER "* ]] || die "unknown kernel '$KVER': 6.12 or 6.1, or $DEBUG_KERNELS"
+	if [ -n "${DM_RQ_REFRESH:-}" ] || ! kernel_cached "$KVER" || builtin_may_be_old "$KVER"; then
+		with_lock "kernel-$KVER" kernel_make "$KVER"
 	fi
-	kernel_cached || die "setting up kernel $KVER failed"
-	KDIR=$KROOT/usr/src/linux-headers-$KREL
+	kernel_cached "$KVER" || die "setting up kernel $KVER failed"
+	case $KVER in
+	*-*) KDIR=$(debug_build_dir "$KVER") ;;
+	*) KDIR=$KROOT/usr/src/linux-headers-$KREL ;;
+	esac
 	VMLINUZ=$KROOT/boot/vmlinuz-$KREL
 	export KVER KREL KROOT KDIR VMLINUZ
 }
 
 # The stamp is written last and holds the path: an interrupted or moved setup does not count.
 kernel_cached() {
-	KREL=$(cat "$CACHE/kernel-$KVER.release" 2>/dev/null) || return 1
+	KREL=$(cat "$CACHE/kernel-$1.release" 2>/dev/null) || return 1
 	KROOT=$CACHE/kernel-$KREL
-	[ "$(cat "$KROOT/.stamp" 2>/dev/null)" = "$KROOT" ]
+	[ "$(cat "$KROOT/.stamp" 2>/dev/null)" = "$(kernel_stamp "$1")" ]
+}
+
+# For one of our own also the configuration.
+kernel_stamp() { echo "$KROOT$([[ $1 != *-* ]] || echo " $(debug_config "$1" | cksum)")"; }
+
+kernel_make() {
+	case $1 in
+	*-*) debug_kernel_build "$1" ;;
+	*) kernel_fetch "$1" ;;
+	esac
+}
+
+# Of an option that is named twice the last line counts; what is no option is left out.
+config_last() {
+	awk -F '[= ]' '
+		/^# CONFIG_/ { name = $2 }
+		/^CONFIG_/ { name = $1 }
+		/^(# )?CONFIG_/ { if (!(name in line)) names[++n] = name; line[name] = $0 }
+		END { for (i = 1; i <= n; i++) print line[names[i]] }' "$@"
+}
+
+# config_is_whole WHO CONFIG: each line of stdin is in CONFIG: an option that is gone would be dropped silently.
+config_is_whole() {
+	local missing
+	missing=$(grep -vxF -f "$2" || true)
+	[ -z "$missing" ] || die "$1 asks for what this kernel does not give: $missing"
 }
 
 # In a subshell, under the lock.
 kernel_fetch() {
-	[ -n "${DM_RQ_REFRESH:-}" ] || ! kernel_cached || return 0
+	[ -n "${DM_RQ_REFRESH:-}" ] || ! kernel_cached "$1" || return 0
 	KREL=$(newest_kernel "$1")
 	if [ -z "$KREL" ]; then
 		apt_update

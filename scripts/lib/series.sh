@@ -91,24 +91,18 @@ series_make() { make -s -C "$TREE" O="$KDIR" ARCH=um CC=gcc-12 HOSTCC=gcc-12 "-j
 
 # The last line of an option counts. Those that are asked for here have to be in the result.
 series_configure() {
-	local missing
 	{
 		cat "$REPO/tests/.kunitconfig"
 		printf '# CONFIG_%s is not set\n' "${SERIES_WITHOUT[@]}"
 		printf '%s\n' CONFIG_MODULES=y CONFIG_MODULE_UNLOAD=y "$@"
-	} | awk -F '[= ]' '
-		/^# CONFIG_/ { name = $2 }
-		/^CONFIG_/ { name = $1 }
-		/^(# )?CONFIG_/ { if (!(name in line)) names[++n] = name; line[name] = $0 }
-		END { for (i = 1; i <= n; i++) print line[names[i]] }' >"$KROOT/wish"
+	} | config_last >"$KROOT/wish"
 	if ! cmp -s "$KROOT/wish" "$KROOT/configured"; then
 		cp "$KROOT/wish" "$KDIR/.config"
 	fi
 	series_make olddefconfig >/dev/null
 	cp "$KROOT/wish" "$KROOT/configured"
 	# What is off may also not be there.
-	missing=$(printf '%s\n' "$@" | grep -v '^#' | grep -vxF -f "$KDIR/.config" || true)
-	[ -z "$missing" ] || die "the configuration asks for what this kernel does not give: $missing"
+	printf '%s\n' "$@" | { grep -v '^#' || true; } | config_is_whole "the configuration" "$KDIR/.config"
 }
 
 # What cannot be a module is linked into one that has to be built in then.
