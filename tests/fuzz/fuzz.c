@@ -804,6 +804,7 @@ static void put_error_table(const struct map *map)
 
 static void map_remove(struct map *map)
 {
+	unsigned int i;
 	int error;
 
 	if (!map->exists)
@@ -811,10 +812,13 @@ static void map_remove(struct map *map)
 	error = remove_once(map);
 	/*
 	 * A table that names its own map is loaded by 6.1 and not resumed; it is the map's
-	 * until there is another, as `dmsetup remove --force` knows.
+	 * until there is another, as `dmsetup remove --force` knows. So is one of the other
+	 * map that names this one.
 	 */
-	if (error == EBUSY) {
-		put_error_table(map);
+	for (i = 0; error == EBUSY && i < ARRAY_SIZE(maps); i++) {
+		if (!maps[i].exists)
+			continue;
+		put_error_table(&maps[i]);
 		error = remove_once(map);
 	}
 	if (error)
