@@ -16,7 +16,7 @@ FILENAME ~ /\.txt$/ {
 
 /^GUEST-START / { kernel = $2 }
 /^  (K?TAP version|1\.\.)/ { notes = "" }
-/^  # (Totals|wanted|got|exit)/ { next }
+/^  # (Totals|wanted|got|exit|corpus:)/ { next }
 /^  # / { notes = notes "\t" substr($0, 5) "\n" }
 /^# [^ ]+: [0-9]+ s$/ { seconds = $3 }
 
