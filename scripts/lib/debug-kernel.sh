@@ -5,6 +5,7 @@
 # tests/debug/NAME.config. Sourced by kernel.sh.
 #   6.12-kasan, 6.12-kcsan	look for trouble while tests run
 #   6.12-builtin		has the patch series on it, and our modules built in
+#   is_debug_kernel VERSION	one of these, and not one of Debian's
 #   debug_kernel_build VERSION	builds it, for kernel_setup; the first time it takes half an hour of two CPUs, and 2 GB
 #				of the cache
 #   debug_build_dir VERSION		where it is built
@@ -15,6 +16,8 @@
 
 # shellcheck disable=SC2034 # for who sources this
 DEBUG_KERNELS="6.12-kasan 6.12-kcsan 6.12-builtin"
+
+is_debug_kernel() { [[ " $DEBUG_KERNELS " == *" $1 "* ]]; }
 
 debug_build_dir() { echo "$CACHE/debug/${1#*-}"; }
 

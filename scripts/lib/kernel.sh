@@ -21,10 +21,8 @@ kernel_setup() {
 		with_lock "kernel-$KVER" kernel_make "$KVER"
 	fi
 	kernel_cached "$KVER" || die "setting up kernel $KVER failed"
-	case $KVER in
-	*-*) KDIR=$(debug_build_dir "$KVER") ;;
-	*) KDIR=$KROOT/usr/src/linux-headers-$KREL ;;
-	esac
+	KDIR=$KROOT/usr/src/linux-headers-$KREL
+	! is_debug_kernel "$KVER" || KDIR=$(debug_build_dir "$KVER")
 	VMLINUZ=$KROOT/boot/vmlinuz-$KREL
 	export KVER KREL KROOT KDIR VMLINUZ
 }
@@ -37,13 +35,14 @@ kernel_cached() {
 }
 
 # For one of our own also the configuration.
-kernel_stamp() { echo "$KROOT$([[ $1 != *-* ]] || echo " $(debug_config "$1" | cksum)")"; }
+kernel_stamp() { echo "$KROOT$(! is_debug_kernel "$1" || echo " $(debug_config "$1" | cksum)")"; }
 
 kernel_make() {
-	case $1 in
-	*-*) debug_kernel_build "$1" ;;
-	*) kernel_fetch "$1" ;;
-	esac
+	if is_debug_kernel "$1"; then
+		debug_kernel_build "$1"
+	else
+		kernel_fetch "$1"
+	fi
 }
 
 # Of an option that is named twice the last line counts; what is no option is left out.
