@@ -5,7 +5,7 @@
 # Results are KTAP, by the kernel's own ktap_helpers.sh. A test is
 #	. "$TESTS/lib.sh"; plan N; ...N results...; finish
 # From the environment: MODDIR (built modules), KTAP_HELPERS, TESTS, DM_RQ_LOG_PATTERN, DM_RQ_LIB; SLOW, how much longer
-# everything takes than on Debian's kernels; BUILTIN, set if the modules under test are built in.
+# everything takes than on Debian's kernels (1); BUILTIN, set if the modules under test are built in.
 # Gives WORK, a directory of its own. on_exit 'COMMAND' adds cleaning up, last added done first.
 
 set -u
@@ -13,6 +13,7 @@ set -u
 . "$KTAP_HELPERS"
 
 NAME=${0##*/}
+SLOW=${SLOW:-1}
 OUR_MODULES="dm-ps-service-time dm-ps-round-robin dm-ps-queue-length dm-ps-io-affinity dm-ps-historical-service-time
 	dm-ps-completion-time dm-mpath-rq dm-rq dm-io-timeout"
 WORK=$(mktemp -d "/run/dmrq/$NAME.XXXXXX")
@@ -111,10 +112,10 @@ now_ms() { awk '{ printf "%d\n", $1 * 1000 }' /proc/uptime; }
 # wait_for SECONDS 'CONDITION': on a quiet machine it takes no longer; a busy one is given six times that, and a kernel
 # that is SLOW more
 wait_for() {
-	local until=$(($(now_ms) + $1 * 6000 * ${SLOW:-1}))
+	local until=$(($(now_ms) + $1 * 6000 * SLOW))
 	while ! eval "$2"; do
 		if [ "$(now_ms)" -gt "$until" ]; then
-			note "not within $(($1 * 6 * ${SLOW:-1})) s: $2"
+			note "not within $(($1 * 6 * SLOW)) s: $2"
 			return 1
 		fi
 		sleep 0.05
