@@ -10,7 +10,9 @@
 seed
 CASES=${COUNT:-$CASES}
 FUZZ=$MODDIR/tests/fuzz/fuzz
-plan 6
+KCOV=''
+[ ! -e /sys/kernel/debug/kcov ] || KCOV=yes
+plan $((6 + ${KCOV:+1}))
 note "SEED=$SEED, $CASES cases"
 [ -x "$FUZZ" ] || bail "the program is not built"
 load_modules
@@ -32,6 +34,19 @@ mark=$(dmesg | sed -n "s/.*\(dmrq-mark: test $NAME .*\)/\1/p" | tail -n 1)
 
 # memory: KiB of slabs that cannot be reclaimed, and of percpu areas
 memory() { awk '/^SUnreclaim|^Percpu/ { print $2 }' /proc/meminfo | xargs; }
+# places: "MODULE N of M" for each of ours: basic blocks that cases came to. Those of I/O, of timers and of works are
+# among the M only.
+places() {
+	{
+		sed -n 's/^\([0-9a-f]*\) [tT] \([^\t]*\)\t\[\(.*\)\]$/\1 \3 \2/p' /proc/kallsyms
+		cat "$WORK/places"
+	} | LC_ALL=C sort | awk 'NF == 3 { module = $2; next } { n[module]++ } END { for (m in n) print m, n[m] }' |
+		sort | while read -r module n; do
+			file=$MODDIR/$(echo "$module" | tr _ -).ko
+			echo "$module $n of $(objdump -r "$file" | grep -c __sanitizer_cov_trace_pc)"
+		done
+}
+
 # uses: of the modules that a table takes
 uses() { cat /sys/module/dm_mpath_rq/refcnt /sys/module/dm_ps_*/refcnt | xargs; }
 
@@ -42,13 +57,17 @@ sed 's/^/#   /' "$WORK/replay"
 same "the cases that are kept: each has its answer" 0 $status
 before=$(memory)
 began=$(now_ms)
-"$FUZZ" -n "$CASES" -s "$SEED" -o "$WORK/corpus" $devices >"$WORK/fuzz" 2>&1
+"$FUZZ" -n "$CASES" -s "$SEED" -o "$WORK/corpus" -p "$WORK/places" $devices >"$WORK/fuzz" 2>&1
 status=$?
 took=$(($(now_ms) - began))
 sed 's/^/#   /' "$WORK/fuzz"
 same "generated cases: nothing found" 0 $status
 note "$((CASES * 1000 / (took + 1))) cases a second"
 [ -z "${SHOW:-}" ] || sed 's/^/# corpus: /' "$WORK/corpus"
+if [ -n "$KCOV" ]; then
+	note "code: $(places | xargs)"
+	try "they came to code of ours" [ "$(wc -l <"$WORK/places")" -gt 1000 ]
+fi
 try "many different answers" [ "$(wc -l <"$WORK/corpus")" -ge 50 ]
 echo "$mark" >/dev/kmsg
 same "no memory is left of ours" "" "$(our_allocations)"

@@ -2,8 +2,8 @@
 /*
  * fuzz: tables and messages that nobody would write, through libdevmapper.
  *
- *	fuzz [-n CASES] [-s SEED] [-o FILE] DEVICE...	generated ones
- *	fuzz -r FILE DEVICE...				those in the file
+ *	fuzz [-n CASES] [-s SEED] [-o FILE] [-p FILE] DEVICE...	generated ones
+ *	fuzz -r FILE DEVICE...					those in the file
  *
  * A case is a table or a message. A table is loaded into one of two maps, one with
  * requests and one with bios. It is refused, with an errno and a line in the kernel log;
@@ -15,8 +15,10 @@
  * A sixteenth of the cases are raw bytes, a third are good, and the others good with a
  * few words wrong, or such a one that got an answer of the kernel's which was not there
  * before. So the answers steer it: the same seed gives the same cases as long as the
- * kernel answers the same. With -o, each case that got a new answer is written to FILE. A
- * line there is
+ * kernel answers the same. Where the kernel has kcov and our modules are built for it
+ * (6.12-kasan), a case that came to code which no other had come to counts as well; -p
+ * writes the addresses of all of that to FILE. With -o, each case that counts is written to
+ * FILE. A line there is
  *	<errno name, ok, or * for any> <T|M> <text>
  * with %0, %1 .. for devices, %% for a percent sign, and \xNN for other bytes.
  */
@@ -26,6 +28,7 @@
 #include <fcntl.h>
 #include <libdevmapper.h>
 #include <linux/aio_abi.h>
+#include <linux/kcov.h>
 #include <regex.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -35,6 +38,7 @@
 #include <stdlib.h>
 #include <stdnoreturn.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -50,7 +54,9 @@ typedef unsigned long long u64;
 #define SECTORS		2048
 #define MAX_TEXT	1048576
 #define MAX_WORDS	4096
-#define MAX_ANSWERS	2048
+#define MAX_ANSWERS	4096
+#define MAX_TRACE	(1 << 18)
+#define MAX_PLACES	(1 << 16)
 #define HANG_SECONDS	60
 #define MAX_FOUND	20
 
@@ -535,7 +541,72 @@ words:
 	}
 }
 
-/* ---- what got an answer that was not there before ---- */
+/* ---- what code a case came to ---- */
+
+/* Its length, and then so many addresses: this task's way through our modules. Or NULL. */
+static unsigned long *trace;
+/* A hash table, never full: there are not that many. */
+static unsigned long places[MAX_PLACES];
+static unsigned int nr_places, nr_new_places;
+
+static void trace_open(void)
+{
+	int file = open("/sys/kernel/debug/kcov", O_RDWR);
+
+	if (file < 0)
+		return;
+	if (ioctl(file, KCOV_INIT_TRACE, MAX_TRACE))
+		die("kcov: %m");
+	trace = mmap(NULL, MAX_TRACE * sizeof(*trace), PROT_READ | PROT_WRITE, MAP_SHARED,
+		     file, 0);
+	if (trace == MAP_FAILED || ioctl(file, KCOV_ENABLE, KCOV_TRACE_PC))
+		die("kcov: %m");
+}
+
+static void trace_begin(void)
+{
+	if (trace)
+		__atomic_store_n(&trace[0], 0, __ATOMIC_RELAXED);
+}
+
+static bool is_new_place(unsigned long place)
+{
+	unsigned int at = place * 0x9e3779b97f4a7c15 >> 48;
+
+	while (places[at] && places[at] != place)
+		at = (at + 1) % MAX_PLACES;
+	if (places[at])
+		return false;
+	if (nr_places == MAX_PLACES / 2)
+		die("kcov tells of more than our modules");
+	places[at] = place;
+	return true;
+}
+
+static void trace_end(void)
+{
+	unsigned long n = trace ? __atomic_load_n(&trace[0], __ATOMIC_RELAXED) : 0, i;
+
+	nr_new_places = 0;
+	for (i = 1; i <= n; i++)
+		nr_new_places += is_new_place(trace[i]);
+	nr_places += nr_new_places;
+}
+
+static void write_places(const char *name)
+{
+	FILE *file = fopen(name, "w");
+	unsigned int i;
+
+	if (!file)
+		die("%s: %m", name);
+	for (i = 0; i < MAX_PLACES; i++)
+		if (places[i])
+			fprintf(file, "%016lx\n", places[i]);
+	fclose(file);
+}
+
+/* ---- what got an answer that was not there before, or came to such code ---- */
 
 struct answer {
 	bool is_table;
@@ -608,7 +679,7 @@ static void note_answer(bool is_table, int error, const char *reply, const char 
 {
 	unsigned int i;
 
-	for (i = 0; i < nr_answers; i++)
+	for (i = 0; i < nr_answers && !nr_new_places; i++)
 		if (answers[i].is_table == is_table && !strcmp(answers[i].reply, reply))
 			return;
 	if (nr_answers == MAX_ANSWERS)
@@ -750,6 +821,16 @@ static struct dm_task *task(int type, const struct map *map)
 	return t;
 }
 
+static int ask(struct dm_task *t)
+{
+	int r;
+
+	trace_begin();
+	r = dm_task_run(t);
+	trace_end();
+	return r;
+}
+
 /* Not the kernel's answer: libdevmapper has not asked it. */
 #define NOT_ASKED	(-1)
 
@@ -758,7 +839,7 @@ static int run(struct dm_task *t)
 {
 	int error = 0;
 
-	if (!dm_task_run(t)) {
+	if (!ask(t)) {
 		error = dm_task_get_errno(t);
 		if (!error)
 			error = NOT_ASKED;
@@ -862,7 +943,7 @@ static char *status(const struct map *map, int type, bool inactive)
 
 	if (inactive)
 		dm_task_query_inactive_table(t);
-	if (dm_task_run(t)) {
+	if (ask(t)) {
 		dm_get_next_target(t, NULL, &start, &length, &target, &params);
 		if (target && params)
 			copy = strdup(params);
@@ -1156,7 +1237,7 @@ static void repeat_cases(const char *name)
 	fclose(file);
 }
 
-static int work(unsigned long cases, const char *repeat, const char *output)
+static int work(unsigned long cases, const char *repeat, const char *output, const char *reached)
 {
 	unsigned int i;
 
@@ -1173,6 +1254,7 @@ static int work(unsigned long cases, const char *repeat, const char *output)
 			die("%s: %m", output);
 	}
 	log_open();
+	trace_open();
 	if (repeat) {
 		/* A message needs a map. */
 		arena_reset();
@@ -1188,6 +1270,8 @@ static int work(unsigned long cases, const char *repeat, const char *output)
 	log_read();
 	if (corpus)
 		fclose(corpus);
+	if (reached)
+		write_places(reached);
 	printf("%lu tables, %lu of them taken and %lu used; ", nr_tables, nr_loaded, nr_resumed);
 	printf("%lu messages, %lu of them taken; %u answers; ", nr_messages, nr_taken, nr_answers);
 	printf("%lu cases are not for libdevmapper\n", nr_not_asked);
@@ -1221,11 +1305,11 @@ static int watch(pid_t child)
 int main(int argc, char **argv)
 {
 	unsigned long cases = 1000;
-	const char *repeat = NULL, *output = NULL;
+	const char *repeat = NULL, *output = NULL, *reached = NULL;
 	pid_t child;
 	int option;
 
-	while ((option = getopt(argc, argv, "n:s:o:r:")) > 0) {
+	while ((option = getopt(argc, argv, "n:s:o:p:r:")) > 0) {
 		switch (option) {
 		case 'n':
 			cases = strtoul(optarg, NULL, 0);
@@ -1235,6 +1319,9 @@ int main(int argc, char **argv)
 			break;
 		case 'o':
 			output = optarg;
+			break;
+		case 'p':
+			reached = optarg;
 			break;
 		case 'r':
 			repeat = optarg;
@@ -1256,6 +1343,6 @@ int main(int argc, char **argv)
 	if (child < 0)
 		die("cannot fork: %m");
 	if (!child)
-		_exit(work(cases, repeat, output));
+		_exit(work(cases, repeat, output, reached));
 	return watch(child);
 }
