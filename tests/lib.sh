@@ -154,6 +154,7 @@ load_modules() {
 	local module optional="${1:-}"
 	modprobe -a dm-mod scsi_mod || bail "cannot load what our modules need"
 	LOADED_MS=$(now_ms)
+	watch_percpu
 	[ -z "${BUILTIN:-}" ] || return 0
 	for module in dm-rq dm-io-timeout dm-mpath-rq dm-ps-round-robin dm-ps-service-time dm-ps-queue-length \
 		dm-ps-io-affinity dm-ps-historical-service-time dm-ps-completion-time; do
@@ -188,22 +189,56 @@ few_modules() {
 # another module's code, which was at the same address then: its init section, for one. Ages are in
 # jiffies, of which Debian's kernels have 250 in a second. dm-mpath-rq has one client of dm-io-timeout.
 our_allocations() {
-	local oldest clients=0
+	local oldest clients=0 found=1
 	! module_loaded dm-mpath-rq || clients=1
 	# Before the ages are read: a slow guest would else count what was there before.
 	oldest=$((($(now_ms) - LOADED_MS) / 4))
 	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
+	! our_percpu || found=0
 	# KASAN keeps what was freed for a while; with kmemleak run-in-guest looks at the end.
-	[ ! -e /sys/kernel/debug/kmemleak ] || return 1
+	[ ! -e /sys/kernel/debug/kmemleak ] || return $found
 	cat /sys/kernel/debug/slab/kmalloc-*/alloc_traces |
-		awk -v oldest=$oldest -v clients=$clients '
+		awk -v oldest=$oldest -v clients=$clients -v found=$found '
 			/ dm_iot_client_create\+.*\[dm_io_timeout\]/ && $1 == clients { next }
 			/^ *[0-9]+ .*\[dm_(rq|mpath_rq|io_timeout|ps_[a-z_]+)\]/ {
 				age = $0
 				sub(/.* age=/, "", age)
-				if (age + 0 <= oldest) { print; found = 1 }
+				if (age + 0 <= oldest) { print; found = 0 }
 			}
-			END { exit !found }'
+			END { exit found }'
+}
+
+# Of percpu memory the kernel keeps no list, but it has trace events: a line per place of ours that allocated some which
+# was not freed. Nothing if events were lost.
+PERCPU=/sys/kernel/tracing/instances/percpu
+watch_percpu() {
+	mkdir -p $PERCPU || bail "no trace of percpu memory"
+	echo >$PERCPU/trace
+	echo 1 >$PERCPU/events/percpu/enable || bail "no trace of percpu memory"
+}
+our_percpu() {
+	! grep -q -e '^overrun: [1-9]' -e '^dropped events: [1-9]' $PERCPU/per_cpu/cpu*/stats || return 1
+	awk '
+		{
+			ptr = $0
+			sub(/.* ptr=/, "", ptr)
+			sub(/ .*/, "", ptr)
+		}
+		/ percpu_alloc_percpu: call_site=[^ ]* \[dm_(rq|mpath_rq|io_timeout|ps_[a-z_]+)\]/ {
+			sub(/.* call_site=/, "")
+			sub(/ reserved=.*/, "")
+			held[ptr] = $0
+		}
+		/ percpu_free_percpu: / { delete held[ptr] }
+		END {
+			for (ptr in held)
+				count[held[ptr]]++
+			for (place in count) {
+				print count[place] " percpu " place
+				found = 1
+			}
+			exit !found
+		}' $PERCPU/trace
 }
 
 # unload_modules: removes them; fails if one stays, or leaves memory or a slab cache behind
