@@ -55,8 +55,8 @@ typedef unsigned long long u64;
 #define MAX_TEXT	1048576
 #define MAX_WORDS	4096
 #define MAX_ANSWERS	4096
-#define MAX_TRACE	(1 << 18)
-#define MAX_PLACES	(1 << 16)
+#define MAX_TRACE	262144
+#define MAX_PLACES	65536
 #define HANG_SECONDS	60
 #define MAX_FOUND	20
 
