@@ -12,7 +12,7 @@ CASES=${COUNT:-$CASES}
 FUZZ=$MODDIR/tests/fuzz/fuzz
 KCOV=''
 [ ! -e /sys/kernel/debug/kcov ] || KCOV=yes
-plan $((6 + ${KCOV:+1}))
+plan "$([ -z "$KCOV" ] && echo 6 || echo 7)"
 note "SEED=$SEED, $CASES cases"
 [ -x "$FUZZ" ] || bail "the program is not built"
 load_modules
