@@ -34,6 +34,7 @@ mark=$(dmesg | sed -n "s/.*\(dmrq-mark: test $NAME .*\)/\1/p" | tail -n 1)
 
 # memory: KiB of slabs that cannot be reclaimed, and of percpu areas
 memory() { awk '/^SUnreclaim|^Percpu/ { print $2 }' /proc/meminfo | xargs; }
+
 # places: "MODULE N of M" for each of ours: basic blocks that cases came to. Those of I/O, of timers and of works are
 # among the M only.
 places() {

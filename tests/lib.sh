@@ -184,28 +184,37 @@ few_modules() {
 	depmod
 }
 
-# Memory that our modules hold, a line per place that allocated it: SLUB keeps who did (check boots
-# with slub_debug=U). Nothing once all maps are gone. What is older than our modules was allocated by
+# Memory that our modules hold, a line per place that allocated it. Nothing once all maps are gone.
+our_allocations() {
+	local found=1
+	! our_slabs || found=0
+	! our_percpu || found=0
+	return $found
+}
+
+# As stack traces name it, for awk -v.
+OUR_CODE='\\[dm_(rq|mpath_rq|io_timeout|ps_[a-z_]+)\\]'
+
+# SLUB keeps who allocated what (check boots with slub_debug=U). What is older than our modules was allocated by
 # another module's code, which was at the same address then: its init section, for one. Ages are in
 # jiffies, of which Debian's kernels have 250 in a second. dm-mpath-rq has one client of dm-io-timeout.
-our_allocations() {
-	local oldest clients=0 found=1
+our_slabs() {
+	local oldest clients=0
 	! module_loaded dm-mpath-rq || clients=1
 	# Before the ages are read: a slow guest would else count what was there before.
 	oldest=$((($(now_ms) - LOADED_MS) / 4))
 	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
-	! our_percpu || found=0
 	# KASAN keeps what was freed for a while; with kmemleak run-in-guest looks at the end.
-	[ ! -e /sys/kernel/debug/kmemleak ] || return $found
+	[ ! -e /sys/kernel/debug/kmemleak ] || return 1
 	cat /sys/kernel/debug/slab/kmalloc-*/alloc_traces |
-		awk -v oldest=$oldest -v clients=$clients -v found=$found '
+		awk -v oldest=$oldest -v clients=$clients -v ours="$OUR_CODE" '
 			/ dm_iot_client_create\+.*\[dm_io_timeout\]/ && $1 == clients { next }
-			/^ *[0-9]+ .*\[dm_(rq|mpath_rq|io_timeout|ps_[a-z_]+)\]/ {
+			$0 ~ "^ *[0-9]+ .*" ours {
 				age = $0
 				sub(/.* age=/, "", age)
-				if (age + 0 <= oldest) { print; found = 0 }
+				if (age + 0 <= oldest) { print; found = 1 }
 			}
-			END { exit found }'
+			END { exit !found }'
 }
 
 # Of percpu memory the kernel keeps no list, but it has trace events: a line per place of ours that allocated some which
@@ -218,13 +227,13 @@ watch_percpu() {
 }
 our_percpu() {
 	! grep -q -e '^overrun: [1-9]' -e '^dropped events: [1-9]' $PERCPU/per_cpu/cpu*/stats || return 1
-	awk '
+	awk -v ours="$OUR_CODE" '
 		{
 			ptr = $0
 			sub(/.* ptr=/, "", ptr)
 			sub(/ .*/, "", ptr)
 		}
-		/ percpu_alloc_percpu: call_site=[^ ]* \[dm_(rq|mpath_rq|io_timeout|ps_[a-z_]+)\]/ {
+		$0 ~ " percpu_alloc_percpu: call_site=[^ ]* " ours {
 			sub(/.* call_site=/, "")
 			sub(/ reserved=.*/, "")
 			held[ptr] = $0

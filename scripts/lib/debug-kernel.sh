@@ -6,7 +6,7 @@
 #   6.12-kasan, 6.12-kcsan	look for trouble while tests run
 #   6.12-builtin		has the patch series on it, and our modules built in
 #   is_debug_kernel VERSION	one of these, and not one of Debian's
-#   debug_kernel_build VERSION	builds it, for kernel_setup; the first time it takes half an hour of two CPUs, and 2 GB
+#   debug_kernel_build VERSION	builds it, for kernel_setup; the first time it takes 15 minutes of two CPUs, and 2 GB
 #				of the cache
 #   debug_build_dir VERSION		where it is built
 #   debug_config VERSION	its configuration, as far as it is asked for

@@ -571,7 +571,7 @@ static void trace_begin(void)
 
 static bool is_new_place(unsigned long place)
 {
-	unsigned int at = place * 0x9e3779b97f4a7c15 >> 48;
+	unsigned int at = (place * 0x9e3779b97f4a7c15 >> 32) % MAX_PLACES;
 
 	while (places[at] && places[at] != place)
 		at = (at + 1) % MAX_PLACES;
