@@ -66,7 +66,7 @@ static void finish(struct dm_rq_io *io, blk_status_t status)
 	struct request *rq = dm_rq_request(io);
 
 	if (rq->end_io) {
-		dm_rq_end_stats(md, rq);
+		dm_rq_end_stats(md, rq, true);
 		blk_mq_end_request(rq, status);
 		dm_put(md);
 		return;
@@ -92,7 +92,7 @@ static void park(struct dm_rq_io *io, int wakes)
 	struct request_queue *q = dm_rq_request(io)->q;
 
 	trace_dm_rq_park(drq, dm_rq_request(io));
-	dm_rq_end_stats(md, dm_rq_request(io));
+	dm_rq_end_stats(md, dm_rq_request(io), false);
 	rcu_read_lock();
 	blk_mq_requeue_request(dm_rq_request(io), false);
 	/* @io may be in use again from here on. */
@@ -115,7 +115,7 @@ static void park_for_a_while(struct dm_rq_io *io)
 	struct mapped_device *md = io->drq->md;
 	struct request_queue *q = dm_rq_request(io)->q;
 
-	dm_rq_end_stats(md, dm_rq_request(io));
+	dm_rq_end_stats(md, dm_rq_request(io), false);
 	blk_mq_requeue_request(dm_rq_request(io), false);
 	if (!delayed_work_pending(&q->requeue_work))
 		blk_mq_delay_kick_requeue_list(q, DM_RQ_LATER_MS);

@@ -45,15 +45,15 @@ static inline void dm_rq_copy_ioprio(struct request *to, struct request *from)
 
 /*
  * @rq goes back to the block layer unseen by dm-mod's completion: the interval that
- * dm-stats has opened for it ends here.  Without the export it stays open, see
- * Documentation/dm-rq.rst.
+ * dm-stats has opened for it ends here, as an I/O if it is @done and without a trace
+ * if not.  Without the export it stays open, see Documentation/dm-rq.rst.
  *
  * Context: any.  @rq is owned by the caller, and @md is held.
  */
-static inline void dm_rq_end_stats(struct mapped_device *md, struct request *rq)
+static inline void dm_rq_end_stats(struct mapped_device *md, struct request *rq, bool done)
 {
 #ifdef DM_RQ_HAVE_DM_END_REQUEST_STATS
-	dm_end_request_stats(md, rq);
+	dm_end_request_stats(md, rq, done);
 #endif
 }
 
