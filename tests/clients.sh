@@ -115,7 +115,7 @@ udev_start() {
 	udev_settle
 }
 
-udev_settle() { udevadm settle --timeout=30; }
+udev_settle() { udevadm settle --timeout=$((30 * SLOW)); }
 
 # shellcheck disable=SC2016 # wait_for evaluates it
 udev_stop() {
