@@ -150,6 +150,96 @@ static void changes_test(struct kunit *test)
 	SAME(1, cp->costs[READ].cost[0] > 1);
 }
 
+/* A path of which a read, of whatever size, costs @us, eight at a time, and that is not to be probed. */
+static struct ct_path *known_path(struct group *g, unsigned int i, u32 us)
+{
+	struct ct_path *cp = g->path[i].ctx;
+	unsigned int class;
+
+	for (class = 0; class < NR_CLASSES; class++)
+		cp->costs[READ].cost[class] = us * NSEC_PER_USEC;
+	cp->costs[READ].per_request = (u64)us * NSEC_PER_USEC << FIXED_SHIFT >> 3;
+	cp->probe_at = jiffies + 1000 * HZ;
+	cp->state = 0;
+	return cp;
+}
+
+static void choice_test(struct kunit *test)
+{
+	struct group *g = group_of(test, &ct_type, 2, "1");
+	struct ct_path *fast = known_path(g, 0, 100), *slow = known_path(g, 1, 10000);
+	int i;
+
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_EQ(test, chosen(g, 4096), 0);
+
+	/* The next one would wait for those, and the other path has nothing to do. */
+	atomic64_set(&fast->load, 200 * (LOAD_REQUEST + 4096));
+	KUNIT_EXPECT_EQ(test, chosen(g, 4096), 1);
+	set_bit(CT_LATE, &slow->state);
+	KUNIT_EXPECT_EQ(test, chosen(g, 4096), 0);
+	clear_bit(CT_LATE, &slow->state);
+	atomic64_set(&fast->load, LOAD_REQUEST + 4096);
+	KUNIT_EXPECT_EQ(test, chosen(g, 4096), 0);
+	/* As many as can be counted. */
+	atomic64_set(&fast->load, -1);
+	atomic64_set(&slow->load, 4095 * LOAD_REQUEST);
+	KUNIT_EXPECT_EQ(test, chosen(g, SZ_4M), 1);
+}
+
+/* What was good enough is so until the tick ends, also if its 32 bits are at their end then. */
+static void ticks_test(struct kunit *test)
+{
+	struct group *g = group_of(test, &ct_type, 2, "1");
+	struct ct_cpu *cpu = kunit_kzalloc(test, sizeof(*cpu), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, cpu);
+	cpu->reviewed = U32_MAX;
+	known_path(g, 0, 100);
+	known_path(g, 1, 10000);
+	KUNIT_EXPECT_PTR_EQ(test, select_best(&g->ps, cpu, 4096, READ), &g->path[0]);
+	known_path(g, 1, 50);
+	cpu->begin = 0;
+	KUNIT_EXPECT_PTR_EQ(test, select_best(&g->ps, cpu, 4096, READ), &g->path[0]);
+	cpu->reviewed++;
+	cpu->begin = 0;
+	KUNIT_EXPECT_PTR_EQ(test, select_best(&g->ps, cpu, 4096, READ), &g->path[1]);
+}
+
+static const struct aim_param {
+	const char *name;
+	char *words[2];
+	int error;
+	bool latency;
+} aim_params[] = {
+	{ "none", },
+	{ "throughput", { "throughput" }, },
+	{ "latency", { "latency" }, 0, true },
+	{ "nonsense", { "nonsense" }, -EINVAL },
+	{ "longer", { "latency1" }, -EINVAL },
+	{ "empty", { "" }, -EINVAL },
+	{ "two", { "latency", "latency" }, -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(aim, aim_params, name);
+
+static void aim_test(struct kunit *test)
+{
+	const struct aim_param *p = test->param_value;
+	unsigned int argc = !!p->words[0] + !!p->words[1];
+	char *words[2] = { p->words[0], p->words[1] }, *error = NULL;
+	struct dm_ps ps = { .type = &ct_type };
+	int r = ct_create(&ps, argc, words, &error);
+
+	KUNIT_EXPECT_EQ(test, r, p->error);
+	if (r) {
+		KUNIT_EXPECT_NOT_NULL(test, error);
+		return;
+	}
+	KUNIT_EXPECT_EQ(test, ((struct ct_group *)ps.ctx)->latency, p->latency);
+	ct_destroy(&ps);
+}
+
 static void words_test(struct kunit *test)
 {
 	expect_repeat_count(test, &ct_type);
@@ -163,6 +253,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(widths_test),
 	KUNIT_CASE(lines_of_waiters_test),
 	KUNIT_CASE(changes_test),
+	KUNIT_CASE(choice_test),
+	KUNIT_CASE(ticks_test),
+	KUNIT_CASE_PARAM(aim_test, aim_gen_params),
 	KUNIT_CASE(words_test),
 	{}
 };
