@@ -4,7 +4,8 @@
 # debug-kernel.sh - kernels of our own for guests: 6.12's source, allnoconfig, tests/debug/base.config and
 # tests/debug/NAME.config. Sourced by kernel.sh.
 #   6.12-kasan, 6.12-kcsan	look for trouble while tests run
-#   6.12-builtin		has the patch series on it, and our modules built in
+#   6.12-builtin		has the patch series on it, and our modules built in; what loads those, or the stock target,
+#				cannot run there
 #   is_debug_kernel VERSION	one of these, and not one of Debian's
 #   debug_kernel_build VERSION	builds it, for kernel_setup; the first time it takes 15 minutes of two CPUs, and 2 GB
 #				of the cache
