@@ -150,7 +150,7 @@ static void changes_test(struct kunit *test)
 	SAME(1, cp->costs[READ].cost[0] > 1);
 }
 
-/* A path of which a read, of whatever size, costs @us, eight at a time, and that is not to be probed. */
+/* A read of it costs @us, whatever its size, eight at a time; and it is not to be probed. */
 static struct ct_path *known_path(struct group *g, unsigned int i, u32 us)
 {
 	struct ct_path *cp = g->path[i].ctx;
