@@ -896,6 +896,12 @@ static int ops_wait(long ms)
 	return n;
 }
 
+/* To load a table waits for nothing that is held, however long it takes. */
+static bool op_loads(struct op *op)
+{
+	return !strncmp(op->verb, "load", 4);
+}
+
 static void op_signal(int nr)
 {
 	(void)nr;
@@ -1047,6 +1053,9 @@ static long may_wait(struct view *view)
 		     (strstr(view->table, "queue_if_no_path") && !view->usable);
 	int i;
 
+	for (i = 0; i < nr_ops; i++)
+		if (!ops[i].done && op_loads(&ops[i]))
+			return 0;
 	if (rqt_inflight() || handler_open())
 		return QUIET_BUSY_MS;
 	for (i = 0; i < nr_ops; i++)
