@@ -105,6 +105,26 @@ log_since() {
 # expect_log ERE: a bad-looking line that this test means to provoke; until the next mark_log
 expect_log() { echo "dmrq-expect: $1" >/dev/kmsg; }
 
+# expect_circle ERE...: lockdep may report a circle of locks, which is the kernel's own: one with a line for each ERE. It
+# says no more after that. Before expect_log, as this begins a stretch of the log.
+expect_circle() {
+	[ -e /proc/lockdep ] || return 0
+	mark_log circle
+	expect_log 'possible circular locking dependency|Call Trace:|lockdep_hardirqs_on'
+	printf '%s\n' "$@" >"$WORK/circle"
+	on_exit 'circle_expected || broken'
+}
+
+# None, or that one.
+circle_expected() {
+	local line
+	log_since circle >"$WORK/log.circle"
+	grep -q 'possible circular' "$WORK/log.circle" || return 0
+	while read -r line; do
+		grep -q -e "$line" "$WORK/log.circle" || return 1
+	done <"$WORK/circle"
+}
+
 ### Waiting
 
 now_ms() { awk '{ printf "%d\n", $1 * 1000 }' /proc/uptime; }
