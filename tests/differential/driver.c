@@ -594,6 +594,7 @@ struct op {
 	pthread_t thread;
 	pid_t tid;
 	bool interruptible;
+	bool loads;		/* a table: that waits for nothing that is held, however long it takes */
 	char result[1024];
 	bool done;
 	bool told;
@@ -791,6 +792,16 @@ static int suspend_flags(const char *text)
 	       (strstr(text, "nolockfs") ? DM_SKIP_LOCKFS_FLAG : 0);
 }
 
+static int op_load(struct op *op, __u32 flags)
+{
+	int error;
+
+	op->loads = true;
+	error = map_load(op->text, op->sectors, flags);
+	op->loads = false;
+	return error;
+}
+
 static void run_dm(struct op *op)
 {
 	const char *part = "";
@@ -803,7 +814,7 @@ static void run_dm(struct op *op)
 		error = map_new();
 		if (!error) {
 			part = "load ";
-			error = map_load(op->text, op->sectors, 0);
+			error = op_load(op, 0);
 			if (!error) {
 				part = "resume ";
 				error = dm_simple(DM_DEV_SUSPEND, 0);
@@ -812,12 +823,12 @@ static void run_dm(struct op *op)
 				dm_simple(DM_DEV_REMOVE, 0);
 		}
 	} else if (!strcmp(op->verb, "load")) {
-		error = map_load(op->text, op->sectors, 0);
+		error = op_load(op, 0);
 	} else if (!strcmp(op->verb, "load_ro")) {
-		error = map_load(op->text, op->sectors, DM_READONLY_FLAG);
+		error = op_load(op, DM_READONLY_FLAG);
 	} else if (!strcmp(op->verb, "reload")) {
 		part = "load ";
-		error = map_load(op->text, op->sectors, 0);
+		error = op_load(op, 0);
 		if (!error) {
 			part = "suspend ";
 			error = dm_simple(DM_DEV_SUSPEND, suspend_flags("noflush nolockfs"));
@@ -894,12 +905,6 @@ static int ops_wait(long ms)
 	}
 	pthread_mutex_unlock(&ops_lock);
 	return n;
-}
-
-/* To load a table waits for nothing that is held, however long it takes. */
-static bool op_loads(struct op *op)
-{
-	return !strncmp(op->verb, "load", 4);
 }
 
 static void op_signal(int nr)
@@ -1054,7 +1059,7 @@ static long may_wait(struct view *view)
 	int i;
 
 	for (i = 0; i < nr_ops; i++)
-		if (!ops[i].done && op_loads(&ops[i]))
+		if (ops[i].loads)
 			return 0;
 	if (rqt_inflight() || handler_open())
 		return QUIET_BUSY_MS;
