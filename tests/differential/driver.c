@@ -594,7 +594,7 @@ struct op {
 	pthread_t thread;
 	pid_t tid;
 	bool interruptible;
-	bool loads;		/* a table: that waits for nothing that is held, however long it takes */
+	bool loads;		/* a table, which waits for nothing that is held */
 	char result[1024];
 	bool done;
 	bool told;
