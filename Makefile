@@ -37,7 +37,7 @@ install:
 	$(if $(ROOT),,packaging/check install)
 	$(MAKE) -C $(KDIR) M=$(M) INSTALL_MOD_PATH=$(ROOT) INSTALL_MOD_DIR=$(OURS) $(INSTALL_CONFIG) modules_install
 	install -D -m 644 packaging/dm-mpath-rq.conf $(CONF)
-	install -D -m 755 scripts/mpath-top $(SBIN)/mpath-top
+	install -D -m 755 tools/mpath-top $(SBIN)/mpath-top
 	[ ! -d $(HOOKS) ] || install packaging/initramfs-hook $(HOOKS)/dm-mpath-rq
 	$(depmod)
 

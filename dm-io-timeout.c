@@ -11,7 +11,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
-#include "dm-iot.h"
+#include "iot/iot.h"
 
 #define DM_MSG_PREFIX "io-timeout"
 

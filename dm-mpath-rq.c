@@ -8,10 +8,10 @@
 
 #include <linux/module.h>
 
-#include "dm-mpath.h"
+#include "mpath/mpath.h"
 
 #define CREATE_TRACE_POINTS
-#include "dm-mpath-trace.h"
+#include "mpath/trace.h"
 
 #define DM_MSG_PREFIX "mpath-rq"
 

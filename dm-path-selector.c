@@ -8,7 +8,7 @@
 #include <linux/mutex.h>
 #include <linux/string.h>
 
-#include "dm-mpath.h"
+#include "mpath/mpath.h"
 
 #define DM_MSG_PREFIX "path selector"
 

@@ -3,8 +3,7 @@
 #
 # coverage.pl - which lines of the product have been run:
 #   gcov --json-format --stdout ... | coverage.pl DIRECTORY LINES BAR
-# Prints a table, as KTAP diagnostics, of the files that are in DIRECTORY or its include/ (suites are not the
-# product), and writes to LINES what has not been run, as FILE:LINE: TEXT. Exit 1 below BAR percent in all.
+# Prints a table, as KTAP diagnostics, of the files of DIRECTORY and its rooms, but not of its tests/, and writes to LINES what has not been run, as FILE:LINE: TEXT. Exit 1 below BAR percent in all.
 use strict;
 use warnings;
 use JSON::PP;
@@ -16,8 +15,8 @@ my %runs;	# of each line of each file
 while (my $json = <STDIN>) {
 	next unless $json =~ /\S/;
 	for my $file (@{decode_json($json)->{files}}) {
-		next unless $file->{file} =~ m{\Q$dir\E/((?:include/.*)?[^/]+\.[ch])$};
-		next if $1 =~ /-trace\.h$/;
+		next unless $file->{file} =~ m{\Q$dir\E/((?:include/.*|mpath/|ps/|iot/)?[^/]+\.[ch])$};
+		next if $1 =~ /trace\.h$/;
 		my $lines = $runs{$1} //= {};
 		$lines->{$_->{line_number}} += $_->{count} for @{$file->{lines}};
 	}

@@ -9,7 +9,7 @@
 #				beside its objects, in $UML_COVERAGE
 #   uml_run PROGRAM SUITES LIMIT LOG	runs the suites of that name or pattern, with the kernel's log in LOG; 0: it came
 #				to its end
-#   uml_suites			a line `NAME TEXT` for each suite that the head of a tests/*_kunit.c names
+#   uml_suites			a line `NAME TEXT` for each suite that the head of a tests/kunit/*_kunit.c names
 #   uml_suite_passes PROGRAM SUITE LIMIT LOG	runs one: it has to come to its end, with a clean log and `ok`; prints
 #				why not
 # The tree and its objects are in the cache, one for all who build, so that only what changed is compiled.
@@ -93,8 +93,8 @@ uml_make_tree() {
 in_tree_files() {
 	cd "$REPO" || exit
 	find . -maxdepth 1 \( -name '*.[ch]' -o -name Kbuild -o -name Kconfig \) -type f
-	find ./include -name '*.h' -type f
-	find ./tests -maxdepth 1 -name '*_kunit.[ch]' -type f
+	find ./include ./mpath ./ps ./iot -name '*.[ch]' -type f
+	find ./tests/kunit -name '*_kunit.[ch]' -type f
 }
 
 # Copied only if they differ, so that make's dates mean something whoever builds next.
@@ -119,7 +119,7 @@ uml_run() {
 	return $status
 }
 
-uml_suites() { sed -nE 's/^ \* suite: ([a-z0-9_]+)[[:space:]]+(.*)$/\1 \2/p' "$REPO"/tests/*_kunit.c; }
+uml_suites() { sed -nE 's/^ \* suite: ([a-z0-9_]+)[[:space:]]+(.*)$/\1 \2/p' "$REPO"/tests/kunit/*_kunit.c; }
 
 uml_suite_passes() {
 	local log=$4 dirt

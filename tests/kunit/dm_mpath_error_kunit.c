@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit suite of dm-mpath-error.c: each row of its tables, and what is beside it.
+ *
+ * suite: dm_mpath_error		from status, host byte and sense to a verdict
+ */
+
+#include <kunit/test.h>
+#include <linux/blk-mq.h>
+#include <scsi/scsi_cmnd.h>
+#include <scsi/scsi_common.h>
+
+#include "mpath/mpath.h"
+
+/* So often something is tried again; the rows that say first and then differ there. */
+#define TRIES	5
+
+/* A clone that has failed, with the command of a SCSI disk behind it. */
+struct failed {
+	struct request clone;
+	struct scsi_cmnd cmd;
+	struct request rq;
+	struct dm_rq_io io;
+	struct dm_rq drq;
+	u8 sense[SCSI_SENSE_BUFFERSIZE];
+};
+
+/* Each right behind its request. */
+static_assert(offsetof(struct failed, cmd) == sizeof(struct request));
+static_assert(offsetof(struct failed, io) ==
+	      offsetof(struct failed, rq) + sizeof(struct request));
+
+static struct failed *failed_command(struct kunit *test, blk_opf_t opf)
+{
+	struct failed *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, f);
+	f->clone.cmd_flags = opf;
+	f->clone.rq_flags = RQF_DONTPREP;
+	f->clone.timeout = 30 * HZ;
+	f->cmd.sense_buffer = f->sense;
+	f->rq.start_time_ns = ktime_get_ns();
+	f->io.drq = &f->drq;
+	return f;
+}
+
+static enum mpath_verdict judge(struct failed *f)
+{
+	return mpath_judge(&f->clone, true, BLK_STS_IOERR, &f->io);
+}
+
+/* ---- the status ---- */
+
+struct status_param {
+	const char *name;
+	blk_status_t status;
+	bool path_error;
+	enum mpath_verdict verdict;
+};
+
+static const struct status_param status_params[] = {
+	{ "NOTSUPP", BLK_STS_NOTSUPP, false },
+	{ "NOSPC", BLK_STS_NOSPC, false },
+	{ "TARGET", BLK_STS_TARGET, false },
+	{ "MEDIUM", BLK_STS_MEDIUM, false },
+	{ "PROTECTION", BLK_STS_PROTECTION, false },
+	{ "RESV_CONFLICT", BLK_STS_RESV_CONFLICT, false },
+	{ "TRANSPORT", BLK_STS_TRANSPORT, true, MPATH_PATH_FAILED },
+	{ "TIMEOUT", BLK_STS_TIMEOUT, true, MPATH_PATH_FAILED },
+	{ "OFFLINE", BLK_STS_OFFLINE, true, MPATH_PATH_FAILED },
+	{ "AGAIN", BLK_STS_AGAIN, true, MPATH_PATH_FAILED },
+	{ "RESOURCE", BLK_STS_RESOURCE, true, MPATH_PATH_FAILED },
+	{ "DEV_RESOURCE", BLK_STS_DEV_RESOURCE, true, MPATH_PATH_FAILED },
+	{ "IOERR", BLK_STS_IOERR, true, MPATH_REJECTED },
+	{ "DM_REQUEUE", BLK_STS_DM_REQUEUE, true, MPATH_REJECTED },
+	{ "ZONE_OPEN_RESOURCE", BLK_STS_ZONE_OPEN_RESOURCE, true, MPATH_REJECTED },
+	{ "ZONE_ACTIVE_RESOURCE", BLK_STS_ZONE_ACTIVE_RESOURCE, true, MPATH_REJECTED },
+	{ "DURATION_LIMIT", BLK_STS_DURATION_LIMIT, true, MPATH_REJECTED },
+	{ "INVAL", BLK_STS_INVAL, true, MPATH_REJECTED },
+	{ "unknown", (__force blk_status_t)0xff, true, MPATH_REJECTED },
+};
+
+KUNIT_ARRAY_PARAM_DESC(status, status_params, name);
+
+/* What the device has answered is passed up; the rest has a verdict by status. */
+static void status_test(struct kunit *test)
+{
+	const struct status_param *p = test->param_value;
+	struct failed *f = failed_command(test, REQ_OP_READ);
+
+	KUNIT_EXPECT_EQ(test, mpath_is_path_error(p->status), p->path_error);
+	if (!p->path_error)
+		return;
+	KUNIT_EXPECT_EQ(test, (int)mpath_judge(&f->clone, false, p->status, &f->io),
+			(int)p->verdict);
+	/* SCSI is asked for more only where the status says nothing. */
+	f->cmd.result = DID_PARITY << 16;
+	if (p->status != BLK_STS_IOERR)
+		KUNIT_EXPECT_EQ(test, (int)mpath_judge(&f->clone, true, p->status,
+						       &f->io), (int)p->verdict);
+}
+
+/* ---- the host byte ---- */
+
+struct verdicts {
+	enum mpath_verdict first, then;
+};
+
+struct verdict_param {
+	const char *name;
+	u8 host;
+	u8 key, asc, ascq;
+	bool flush;
+	struct verdicts verdicts;
+};
+
+#define FAILS		{ MPATH_PATH_FAILED, MPATH_PATH_FAILED }
+#define REPEATS		{ MPATH_TRY_AGAIN, MPATH_PATH_FAILED }
+#define MEDIUM		{ MPATH_TRY_AGAIN, MPATH_PASS_UP }
+#define REJECTS		{ MPATH_REJECTED, MPATH_REJECTED }
+#define HOST(host, ...)	{ #host, host, .verdicts = __VA_ARGS__ }
+
+static const struct verdict_param host_params[] = {
+	HOST(DID_NO_CONNECT, FAILS),
+	HOST(DID_BUS_BUSY, FAILS),
+	HOST(DID_TIME_OUT, FAILS),
+	HOST(DID_BAD_TARGET, FAILS),
+	HOST(DID_ABORT, FAILS),
+	HOST(DID_PARITY, REPEATS),
+	HOST(DID_ERROR, FAILS),
+	HOST(DID_RESET, FAILS),
+	HOST(DID_BAD_INTR, FAILS),
+	HOST(DID_SOFT_ERROR, FAILS),
+	HOST(DID_IMM_RETRY, FAILS),
+	HOST(DID_REQUEUE, FAILS),
+	HOST(DID_TRANSPORT_DISRUPTED, FAILS),
+	HOST(DID_TRANSPORT_FAILFAST, FAILS),
+	HOST(DID_TRANSPORT_MARGINAL, FAILS),
+};
+
+KUNIT_ARRAY_PARAM_DESC(host, host_params, name);
+
+static void expect_verdicts(struct kunit *test, struct failed *f,
+			    const struct verdicts *v)
+{
+	static const u8 later[] = { TRIES, TRIES + 1, U8_MAX };
+	int i;
+
+	f->io.tries = 0;
+	KUNIT_EXPECT_EQ(test, (int)judge(f), (int)v->first);
+	f->io.tries = TRIES - 1;
+	KUNIT_EXPECT_EQ(test, (int)judge(f), (int)v->first);
+	for (i = 0; i < ARRAY_SIZE(later); i++) {
+		f->io.tries = later[i];
+		KUNIT_EXPECT_EQ(test, (int)judge(f), (int)v->then);
+	}
+}
+
+/* The way there: the sense is not looked at. */
+static void host_test(struct kunit *test)
+{
+	const struct verdict_param *p = test->param_value;
+	struct failed *f = failed_command(test, REQ_OP_READ);
+
+	f->cmd.result = p->host << 16;
+	expect_verdicts(test, f, &p->verdicts);
+	scsi_build_sense_buffer(0, f->sense, MEDIUM_ERROR, 0x11, 0);
+	expect_verdicts(test, f, &p->verdicts);
+}
+
+/* ---- the sense ---- */
+
+static const struct verdict_param sense_params[] = {
+	{ "standby", 0, NOT_READY, 0x04, 0x0b, false, FAILS },
+	{ "not_ready_no_medium", 0, NOT_READY, 0x3a, 0x00, false, FAILS },
+	{ "becoming_ready_read", 0, NOT_READY, 0x04, 0x01, false, FAILS },
+	{ "transition_read", 0, NOT_READY, 0x04, 0x0a, false, FAILS },
+	{ "needs_start_flush", 0, NOT_READY, 0x04, 0x02, true, FAILS },
+	{ "manual_flush", 0, NOT_READY, 0x04, 0x03, true, FAILS },
+	{ "standby_flush", 0, NOT_READY, 0x04, 0x0b, true, FAILS },
+	{ "unavailable_flush", 0, NOT_READY, 0x04, 0x0c, true, FAILS },
+	{ "not_ready_10_flush", 0, NOT_READY, 0x04, 0x10, true, FAILS },
+	{ "not_ready_12_flush", 0, NOT_READY, 0x04, 0x12, true, FAILS },
+	{ "not_ready_13_flush", 0, NOT_READY, 0x04, 0x13, true, FAILS },
+	{ "not_ready_15_flush", 0, NOT_READY, 0x04, 0x15, true, FAILS },
+	{ "not_ready_19_flush", 0, NOT_READY, 0x04, 0x19, true, FAILS },
+	{ "not_ready_1c_flush", 0, NOT_READY, 0x04, 0x1c, true, FAILS },
+	{ "not_ready_1e_flush", 0, NOT_READY, 0x04, 0x1e, true, FAILS },
+	{ "not_ready_00_flush", 0, NOT_READY, 0x04, 0x00, true, FAILS },
+	{ "not_ready_ff_flush", 0, NOT_READY, 0x04, 0xff, true, FAILS },
+	{ "not_ready_other_flush", 0, NOT_READY, 0x05, 0x01, true, FAILS },
+	{ "attention_read", 0, UNIT_ATTENTION, 0x29, 0x00, false, FAILS },
+	{ "attention_flush", 0, UNIT_ATTENTION, 0x29, 0x00, true, REPEATS },
+	{ "attention_any_flush", 0, UNIT_ATTENTION, 0xff, 0xff, true, REPEATS },
+	{ "aborted", 0, ABORTED_COMMAND, 0x47, 0x00, false, REPEATS },
+	{ "aborted_flush", 0, ABORTED_COMMAND, 0x00, 0x00, true, REPEATS },
+	{ "medium", 0, MEDIUM_ERROR, 0x11, 0x00, false, MEDIUM },
+	{ "medium_write", 0, MEDIUM_ERROR, 0x0c, 0x02, true, MEDIUM },
+	{ "no_such_unit", 0, ILLEGAL_REQUEST, 0x25, 0x00, false, FAILS },
+	{ "no_such_unit_01", 0, ILLEGAL_REQUEST, 0x25, 0x01, false, REJECTS },
+	{ "illegal_field", 0, ILLEGAL_REQUEST, 0x24, 0x00, false, REJECTS },
+	{ "illegal_field_flush", 0, ILLEGAL_REQUEST, 0x24, 0x00, true, REJECTS },
+	{ "hardware", 0, HARDWARE_ERROR, 0x44, 0x00, false, REJECTS },
+	{ "no_sense_key", 0, NO_SENSE, 0x00, 0x00, false, REJECTS },
+	{ "recovered", 0, RECOVERED_ERROR, 0x17, 0x00, false, REJECTS },
+	{ "protect", 0, DATA_PROTECT, 0x27, 0x00, false, REJECTS },
+	{ "blank", 0, BLANK_CHECK, 0x00, 0x00, false, REJECTS },
+	{ "vendor", 0, 0x09, 0x80, 0x00, false, REJECTS },
+	{ "overflow", 0, VOLUME_OVERFLOW, 0x00, 0x00, false, REJECTS },
+	{ "miscompare", 0, MISCOMPARE, 0x1d, 0x00, false, REJECTS },
+};
+
+KUNIT_ARRAY_PARAM_DESC(sense, sense_params, name);
+
+/* In either format, the verdict is the same. */
+static void sense_test(struct kunit *test)
+{
+	const struct verdict_param *p = test->param_value;
+	struct failed *f = failed_command(test, p->flush ? REQ_OP_FLUSH : REQ_OP_READ);
+	int desc;
+
+	for (desc = 0; desc < 2; desc++) {
+		memset(f->sense, 0, sizeof(f->sense));
+		scsi_build_sense_buffer(desc, f->sense, p->key, p->asc, p->ascq);
+		expect_verdicts(test, f, &p->verdicts);
+	}
+}
+
+/* Sense without end, or none: the path. */
+static void no_sense_test(struct kunit *test)
+{
+	static const struct verdicts fails = FAILS;
+	struct failed *f = failed_command(test, REQ_OP_READ);
+
+	expect_verdicts(test, f, &fails);
+	memset(f->sense, 0xff, sizeof(f->sense));
+	f->sense[0] = 0x50;
+	expect_verdicts(test, f, &fails);
+}
+
+/* ---- deferred errors: what the sense says is not of this command ---- */
+
+/* Response codes are 0x70 and 0x72 for this command, one more for an earlier one. */
+static void build_sense(struct failed *f, bool desc, bool deferred,
+			const struct verdict_param *p)
+{
+	memset(f->sense, 0, sizeof(f->sense));
+	scsi_build_sense_buffer(desc, f->sense, p->key, p->asc, p->ascq);
+	f->sense[0] += deferred;
+}
+
+/* Whatever the sense is: the command is repeated, and not judged by it. */
+static void deferred_test(struct kunit *test)
+{
+	static const struct verdicts repeats = REPEATS;
+	const struct verdict_param *p = test->param_value;
+	struct failed *f = failed_command(test, p->flush ? REQ_OP_FLUSH : REQ_OP_READ);
+	int desc;
+
+	f->cmd.result = SAM_STAT_CHECK_CONDITION;
+	for (desc = 0; desc < 2; desc++) {
+		build_sense(f, desc, true, p);
+		KUNIT_ASSERT_EQ(test, f->sense[0], desc ? 0x73 : 0x71);
+		expect_verdicts(test, f, &repeats);
+	}
+}
+
+/* SCSI lets a flush end well that was answered with a deferred error: it was not done. */
+static void deferred_flush_test(struct kunit *test)
+{
+	const struct verdict_param *p = test->param_value;
+	struct failed *f = failed_command(test, REQ_OP_FLUSH);
+	int desc;
+
+	f->cmd.result = SAM_STAT_CHECK_CONDITION;
+	for (desc = 0; desc < 2; desc++) {
+		build_sense(f, desc, true, p);
+		KUNIT_EXPECT_FALSE(test, mpath_was_flushed(&f->clone, true));
+		build_sense(f, desc, false, p);
+		KUNIT_EXPECT_TRUE(test, mpath_was_flushed(&f->clone, true));
+	}
+}
+
+/* Only the sense of this flush counts, not what an earlier command has left there. */
+static void flush_without_sense_test(struct kunit *test)
+{
+	static const struct verdict_param medium = { .key = MEDIUM_ERROR, .asc = 0x0c };
+	struct failed *f = failed_command(test, REQ_OP_FLUSH);
+
+	KUNIT_EXPECT_TRUE(test, mpath_was_flushed(&f->clone, true));
+	f->cmd.result = SAM_STAT_CHECK_CONDITION;
+	KUNIT_EXPECT_TRUE(test, mpath_was_flushed(&f->clone, true));
+	build_sense(f, false, true, &medium);
+	KUNIT_EXPECT_FALSE(test, mpath_was_flushed(&f->clone, true));
+
+	KUNIT_EXPECT_TRUE(test, mpath_was_flushed(&f->clone, false));
+	f->cmd.result = SAM_STAT_GOOD;
+	KUNIT_EXPECT_TRUE(test, mpath_was_flushed(&f->clone, true));
+	f->cmd.result = DID_RESET << 16 | SAM_STAT_CHECK_CONDITION;
+	KUNIT_EXPECT_TRUE(test, mpath_was_flushed(&f->clone, true));
+	f->cmd.result = SAM_STAT_CHECK_CONDITION;
+	f->clone.rq_flags &= ~RQF_DONTPREP;
+	KUNIT_EXPECT_TRUE(test, mpath_was_flushed(&f->clone, true));
+}
+
+static const u8 waits[] = { 0x01, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x11,
+			    0x14, 0x1a, 0x1b, 0x1d };
+
+/* A flush waits for a device that is becoming ready, as long as SCSI would. */
+static void wait_test(struct kunit *test)
+{
+	struct failed *f = failed_command(test, REQ_OP_FLUSH);
+	u64 limit = (TRIES + 1) * 30ULL * NSEC_PER_SEC;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(waits); i++) {
+		scsi_build_sense_buffer(0, f->sense, NOT_READY, 0x04, waits[i]);
+		/* It is not the tries that count. */
+		for (f->io.tries = 0; f->io.tries < U8_MAX; f->io.tries += 51) {
+			f->rq.start_time_ns = ktime_get_ns();
+			KUNIT_EXPECT_EQ(test, (int)judge(f), (int)MPATH_TRY_LATER);
+			f->rq.start_time_ns -= limit - NSEC_PER_SEC;
+			KUNIT_EXPECT_EQ(test, (int)judge(f), (int)MPATH_TRY_LATER);
+			f->rq.start_time_ns -= 2 * NSEC_PER_SEC;
+			KUNIT_EXPECT_EQ(test, (int)judge(f), (int)MPATH_PATH_FAILED);
+		}
+	}
+}
+
+/* A request that never became a command has no result to look at. */
+static void not_prepared_test(struct kunit *test)
+{
+	struct failed *f = failed_command(test, REQ_OP_READ);
+
+	scsi_build_sense_buffer(0, f->sense, MEDIUM_ERROR, 0x11, 0);
+	f->clone.rq_flags &= ~RQF_DONTPREP;
+	KUNIT_EXPECT_EQ(test, (int)judge(f), (int)MPATH_PATH_FAILED);
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE_PARAM(status_test, status_gen_params),
+	KUNIT_CASE_PARAM(host_test, host_gen_params),
+	KUNIT_CASE_PARAM(sense_test, sense_gen_params),
+	KUNIT_CASE(no_sense_test),
+	KUNIT_CASE_PARAM(deferred_test, sense_gen_params),
+	KUNIT_CASE_PARAM(deferred_flush_test, sense_gen_params),
+	KUNIT_CASE(flush_without_sense_test),
+	KUNIT_CASE(wait_test),
+	KUNIT_CASE(not_prepared_test),
+	{}
+};
+
+static struct kunit_suite suite = {
+	.name = "dm_mpath_error",
+	.test_cases = cases,
+};
+
+kunit_test_suite(suite);
