@@ -13,23 +13,6 @@
 #include <linux/device-mapper.h>
 #include <linux/file.h>
 
-/* drivers/md/dm-uevent.h is not among the exported headers; the symbol is. */
-enum dm_uevent_type {
-	DM_UEVENT_PATH_FAILED,
-	DM_UEVENT_PATH_REINSTATED,
-};
-
-#ifdef CONFIG_DM_UEVENT
-void dm_path_uevent(enum dm_uevent_type event_type, struct dm_target *ti,
-		    const char *path, unsigned int nr_valid_paths);
-#else
-static inline void dm_path_uevent(enum dm_uevent_type event_type,
-				  struct dm_target *ti, const char *path,
-				  unsigned int nr_valid_paths)
-{
-}
-#endif
-
 /* The status has its present name since reservations are not SCSI's alone. */
 #ifndef BLK_STS_RESV_CONFLICT
 #define BLK_STS_RESV_CONFLICT	BLK_STS_NEXUS

@@ -12,7 +12,7 @@
 
 #include "mpath/mpath.h"
 #include "mpath/trace.h"
-#include "dm-rq-compat.h"
+#include "dm-uevent.h"
 
 #define DM_MSG_PREFIX "multipath"
 
