@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash
 #
-# clients.sh - sourced by guest tests after base.sh: udev, multipathd and an application, as on a real
-# machine, first on the stock multipath target and then on ours. A test is
+# clients.sh - sourced by guest tests after base.sh: udev, multipathd and an application, as on a real machine. A test
+# runs its scenario first with the stock multipath target and then with ours:
 #	. "$TESTS/lib/base.sh"; . "$TESTS/lib/clients.sh"; plan N
 #	...paths...; udev_start; both_targets SCENARIO; same_records; show_stalls; finish
-# and SCENARIO starts multipathd, makes things happen under I/O (`io_start`, `event`), says what is expected
-# (`expect`, a result in each run), notes what an administrator sees (`record`), and ends all it began. RUN
-# is `stock` or `ours`.
+# SCENARIO starts multipathd, causes events under I/O (`io_start`, `event`), checks their effects (`expect`, one result
+# in each run), records the view of an administrator (`record`), and ends everything it started. RUN is `stock` or
+# `ours`.
 
 RUN=''
 # shellcheck disable=SC2034 # the test writes it
@@ -27,7 +27,7 @@ target_load() {
 	note "$RUN: target multipath $(dmsetup targets | awk '$1 == "multipath" { print $2 }')"
 }
 
-# Fails the test if something is left of ours, or holds it.
+# Fails the test if our modules cannot be unloaded or leave memory behind.
 target_unload() {
 	if [ "$RUN" = stock ]; then
 		modprobe -r dm-round-robin dm-queue-length dm-service-time dm-multipath
@@ -36,14 +36,14 @@ target_unload() {
 	fi
 }
 
-# both_targets SCENARIO: the same on each
+# both_targets SCENARIO: run it with the stock target, then with ours
 both_targets() {
 	for RUN in stock ours; do
 		one_target "$1"
 	done
 }
 
-# one_target SCENARIO: on that of RUN
+# one_target SCENARIO: run it with the target that RUN names
 one_target() {
 	local kept=$EXIT_COMMANDS
 	: >"$WORK/record.$RUN"
@@ -56,7 +56,7 @@ one_target() {
 	target_unload
 }
 
-# expect SECONDS 'CONDITION' DESCRIPTION: one result in each run
+# expect SECONDS 'CONDITION' DESCRIPTION: one result in each run; the condition must become true in that time
 expect() {
 	if wait_for "$1" "$2"; then
 		pass "$RUN: $3"
@@ -66,7 +66,7 @@ expect() {
 	fi
 }
 
-# What there is instead.
+# After a failed condition: print the state instead.
 show_state() {
 	{
 		dmsetup status
@@ -79,7 +79,7 @@ show_state() {
 
 SCSI_DEBUG=/sys/bus/pseudo/drivers/scsi_debug
 
-# scsi_debug_start [PARAMETER=VALUE...]: a disk with one memory and one identity behind four hosts
+# scsi_debug_start [PARAMETER=VALUE...]: one disk, with one memory and one identity, behind four hosts
 # shellcheck disable=SC2016 # wait_for evaluates it
 scsi_debug_start() {
 	modprobe -a sd_mod sg
@@ -89,10 +89,10 @@ scsi_debug_start() {
 	wait_for 20 '[ "$(scsi_debug_disks | wc -l)" = 4 ]' || bail "no disks"
 }
 
-# Their names, in the order of the hosts: disks are named as they are found, which is not always that.
+# The disks' names in the order of their hosts. The kernel may have named them in another order.
 scsi_debug_disks() { find -H $SCSI_DEBUG/adapter* -path '*/block/sd*' -name 'sd*' | sort | sed 's/.*\///'; }
 
-# disk_state STATE DISK...: offline or running
+# disk_state STATE DISK...: set the disks to offline or running
 disk_state() {
 	local state="$1" disk
 	shift
@@ -103,7 +103,7 @@ disk_state() {
 
 ### udev
 
-# Unlike the other guest tests, what follows has udev: libdevmapper waits for its rules.
+# Unlike other guest tests, a test that calls this has udev, so libdevmapper waits for the udev rules.
 # shellcheck disable=SC2016 # wait_for evaluates it
 udev_start() {
 	unset DM_DISABLE_UDEV
@@ -128,7 +128,7 @@ udev_stop() {
 
 ### multipathd
 
-# multipathd_start: with the configuration in $MULTIPATH_CONF and nothing remembered of earlier maps
+# multipathd_start: start with the configuration in $MULTIPATH_CONF; earlier maps are forgotten
 multipathd_start() {
 	rm -rf /etc/multipath /run/multipath
 	mkdir -p /etc/multipath
@@ -153,31 +153,31 @@ multipathd_stop() {
 	MULTIPATHD_PID=''
 }
 
-# multipathd_log PATTERN: how many lines of this run's log match
+# multipathd_log PATTERN: print the number of matching lines in the log of this run
 multipathd_log() { grep -c -e "$1" "$WORK/multipathd.$RUN.log"; }
 
-# It has seen what udev has told so far.
+# Wait until multipathd has handled all events that udev has sent.
 # shellcheck disable=SC2016 # wait_for evaluates it
 multipathd_settle() {
 	udev_settle
 	wait_for 20 'multipathd show daemon | grep -q idle'
 }
 
-# map_paths MAP: a line per path, "sda active ready running", in the order of the groups
+# map_paths MAP: print a line per path, "sda active ready running", in the order of the groups
 map_paths() {
 	multipathd show paths raw format '%m %d %t %T %o' | awk -v map="$1" '$1 == map { print $2, $3, $4, $5 }'
 }
 
-# path_is NAME STATES: as multipathd has it, "active ready running"
+# path_is NAME STATES: whether multipathd shows these states, "active ready running"
 path_is() { [ "$(multipathd show paths raw format '%d %t %T %o' | sed -n "s/^$1 //p")" = "$2" ]; }
 
-# map_is MAP PATHS: there is its device, and that many paths, all usable
+# map_is MAP PATHS: whether the map's device exists with this number of paths, all of them usable
 map_is() {
 	[ -b "/dev/mapper/$1" ] && map_paths "$1" >"$WORK/map_paths" &&
 		[ "$(grep -c ' active ready running$' "$WORK/map_paths")" = "$2" ] && [ "$(wc -l <"$WORK/map_paths")" = "$2" ]
 }
 
-# dm_states MAP: the letters of groups and paths in the target's own words, "A:AF E:AA"
+# dm_states MAP: print the letters of groups and paths from the target's status, "A:AF E:AA"
 dm_states() {
 	dmsetup status --noflush "$1" | awk '
 		{
@@ -196,18 +196,18 @@ dm_states() {
 		}'
 }
 
-# failed_paths MAP: how many paths have failed in the target's own words
+# failed_paths MAP: print the number of failed paths in the target's status
 failed_paths() { dm_states "$1" | tr -cd F | wc -c; }
 
-# maps_flushed: `multipath -F` has left no map. One that udev has open, after an event, is in use for it.
+# maps_flushed: remove all maps with `multipath -F`. If udev still has a map open after an event, this fails.
 maps_flushed() {
 	udev_settle
 	timeout -k 5 30 multipath -F >/dev/null 2>&1 && [ "$(dmsetup ls)" = "No devices found" ]
 }
 
-### What an administrator sees
+### The view of the administrator
 
-# record LABEL: of all maps, without what is a matter of time
+# record LABEL: record how the tools show all maps, without details that depend on time
 record() {
 	{
 		echo "== $1"
@@ -217,20 +217,20 @@ record() {
 	} 2>&1 | sed -e 's/X*\.* [0-9]*\/[0-9]*$/CHECK/' -e 's/[ \t]*$//' >>"$WORK/record.$RUN"
 }
 
-# same_records: one result
+# same_records: one result; both runs recorded the same
 same_records() {
 	note "$(grep -c '^==' "$WORK/record.stock") records of $(wc -l <"$WORK/record.stock") lines"
 	if [ -s "$WORK/record.stock" ] && diff -U 3 "$WORK/record.stock" "$WORK/record.ours" >"$WORK/diff"; then
-		pass "what multipath and multipathd show is the same"
+		pass "multipath and multipathd show the same"
 	else
 		head -n 60 "$WORK/diff" | sed 's/^/#   /'
-		fail "what multipath and multipathd show is the same"
+		fail "multipath and multipathd show the same"
 	fi
 }
 
 ### Tables that were loaded
 
-# From here on they are counted: every table, by whomever.
+# Count the tables that any process loads from here on.
 loads_trace() {
 	on_exit loads_untrace
 	mkdir -p $TRACE
@@ -250,15 +250,15 @@ loads() { grep -c ' load: ' $TRACE/trace; }
 
 now_unix_ms() { date +%s%3N; }
 
-# io_start FILE: 8 MiB of it are written, read back and verified over and over, 8 MiB behind are read.
-# Every I/O is timed.
+# io_start FILE: start fio, which writes, reads back and verifies the first 8 MiB again and again, and reads the 8 MiB
+# behind them. It logs the time of each I/O.
 # shellcheck disable=SC2016 # wait_for evaluates it
 io_start() {
 	rm -f "$WORK"/io.*
 	: >"$WORK/io.events"
 	(
-		# nvme-tcp of these kernels sends in the context of who submits, and without MSG_NOSIGNAL: what meets
-		# a connection that has just been closed gets SIGPIPE (net/core/stream.c).
+		# nvme-tcp of these kernels sends in the context of the submitter, without MSG_NOSIGNAL. If the connection has
+		# just been closed, the submitter gets SIGPIPE (net/core/stream.c).
 		trap '' PIPE
 		exec fio --filename="$1" --allow_file_create=0 --thread --direct=1 --ioengine=libaio --time_based \
 			--runtime=3600 --continue_on_error=all --disk_util=0 --log_unix_epoch=1 --disable_slat=1 --disable_clat=1 \
@@ -276,7 +276,7 @@ io_start() {
 	sleep 1
 }
 
-# The block device that FILE is, or is on.
+# Print the block device that FILE is, or is on.
 io_disk() {
 	local dev
 	dev=$(readlink -f "$1")
@@ -286,14 +286,14 @@ io_disk() {
 
 io_count() { awk '{ print $1 + $5 }' "/sys/block/$IO_DISK/stat"; }
 
-# I/O goes on: within 5 s some of it has come back.
+# io_moves: I/O is completed: some within 5 s
 io_moves() {
 	local before
 	before=$(io_count)
 	wait_for 5 "[ \$(io_count) -gt $((before + 20)) ]"
 }
 
-# io_waits: for a second none comes back
+# io_waits: no I/O is completed within a second
 io_waits() {
 	local before
 	before=$(io_count)
@@ -301,28 +301,29 @@ io_waits() {
 	[ "$(io_count)" = "$before" ]
 }
 
-# event NAME: what happens from here on
+# event NAME: the event that begins now
 event() { printf '%s %s\n' "$(now_unix_ms)" "$1" >>"$WORK/io.events"; }
 
-# io_stop: two results: it came back, and without an error. Leaves the longest I/O of each event.
+# io_stop: end the application. Two results: all I/O was completed, and there was no error. We also keep the longest
+# I/O of each event.
 # shellcheck disable=SC2016 # wait_for evaluates it
 io_stop() {
 	local status=0 errors
 	event end
 	kill -TERM "$IO_PID"
-	expect 60 '! kill -0 $IO_PID 2>/dev/null' "every I/O has come back"
+	expect 60 '! kill -0 $IO_PID 2>/dev/null' "every I/O was completed"
 	kill -KILL "$IO_PID" 2>/dev/null
 	wait "$IO_PID" || status=$?
 	errors=$(awk '$1 == "\"total_err\"" || $1 == "\"error\"" { gsub(/[^0-9]/, "", $3); n += $3; seen++ }
 		END { print seen ? n + 0 : "no report" }' "$WORK/io.json")
-	# fio ends so after a signal.
+	# This is how fio ends after a signal.
 	[ "$status" = 128 ] || errors="$errors, exit $status"
 	[ "$errors" = 0 ] || head -n 5 "$WORK/io.out" | cut -c 1-150 | sed 's/^/#   /'
 	same "$RUN: errors seen by the application" 0 "$errors"
 	stalls >"$WORK/stalls.$RUN"
 }
 
-# For each event, of the I/Os under way in its time: number, longest in ms, time of the event in ms, name
+# For each event, print of the I/Os in flight during it: number, longest in ms, duration of the event in ms, name
 stalls() {
 	cat "$WORK"/io.probe_lat.*.log "$WORK"/io.verify_lat.*.log | awk -F', *' -v events="$WORK/io.events" '
 		BEGIN {
@@ -349,7 +350,7 @@ stalls() {
 
 show_stalls() { show_stalls_of ours; }
 
-# show_stalls_of RUN: beside stock; one result: every event was timed in both
+# show_stalls_of RUN: show the longest I/Os beside those of stock; one result: each event was timed in both runs
 show_stalls_of() {
 	local run="$1"
 	note "longest I/O of the application (ms), and how long the event lasted:"
@@ -361,7 +362,7 @@ show_stalls_of() {
 			name = name " " $i
 		printf "#   %-30s %6d of %6d    %6d of %6d\n", name, $2, $3, $(half + 2), $(half + 3)
 	}'
-	try "in each event I/O was timed" each_event_timed "$WORK/stalls.stock" "$WORK/stalls.$run"
+	try "I/O was timed during each event" each_event_timed "$WORK/stalls.stock" "$WORK/stalls.$run"
 }
 
 # shellcheck disable=SC2016 # awk's

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash
 #
-# handler.sh - sourced by guest tests after base.sh and paths.sh: paths made by scsi_debug, one disk seen
-# through several hosts, with the handler of tests/scsi_dh_rqt.c to be had.
+# handler.sh - sourced by guest tests after base.sh and paths.sh: paths made by scsi_debug, one disk behind several
+# hosts, and the hardware handler of tests/modules/scsi_dh_rqt.c, which a table can name.
 
 HANDLER=/sys/kernel/debug/rqt-handler
 
-# handler_start COUNT [PARAMETER=VALUE...]: so many paths, from 1; size in RQT_SECTORS
+# handler_start COUNT [PARAMETER=VALUE...]: make COUNT paths, numbered from 1; their size is in RQT_SECTORS
 # shellcheck disable=SC2034 # for the tests
 handler_start() {
 	local count="$1"
@@ -22,7 +22,7 @@ handler_start() {
 	RQT_SECTORS=$(cat "/sys/block/$(disk 1)/size")
 }
 
-# In the order of their hosts.
+# Print the disks in the order of their hosts.
 disks() {
 	local at
 	for at in /sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/*/size; do
@@ -30,12 +30,12 @@ disks() {
 	done
 }
 
-# disk N: sda; devt N: 8:0; sdev N: 0:0:0:0
+# Of the N-th path, disk N prints sda, devt N 8:0, and sdev N 0:0:0:0.
 disk() { echo "$DISKS" | sed -n "$1p"; }
 devt() { cat "/sys/block/$(disk "$1")/dev"; }
 sdev() { basename "$(readlink -f "/sys/block/$(disk "$1")/device")"; }
 
-# answer N OUTCOME [TIMES]; delay N MS; release N OUTCOME; N may be *
+# answer N OUTCOME [TIMES]; delay N MS; release N OUTCOME: control the handler; N may be *
 answer() { control "$1" answer "$2" "${3:-}"; }
 delay() { control "$1" delay "$2"; }
 release() { control "$1" release "$2"; }
@@ -46,7 +46,7 @@ control() {
 	echo "$who $*" >"$HANDLER/control" || bail "scsi_dh_rqt does not understand: $*"
 }
 
-# The log, less the time, with paths' numbers for their names: "1 activate"
+# The handler's log without times, with the numbers of paths instead of their names: "1 activate"
 handler_log() { with_numbers | cut -d ' ' -f 2-; }
 with_numbers() {
 	local n=1 script=''
@@ -58,10 +58,10 @@ with_numbers() {
 }
 forget_log() { echo >"$HANDLER/log"; }
 
-# activations N|any: how many
+# activations N|any: print the number of activations
 activations() { handler_log | grep -c "^$(echo "$1" | sed 's/any/.*/') activate$"; }
 
-# sd_group SELECTOR N...: a priority group over these paths
+# sd_group SELECTOR N...: print a priority group with these paths
 sd_group() {
 	local selector="$1" n
 	shift
@@ -71,7 +71,7 @@ sd_group() {
 	done
 }
 
-# handler_table FEATURES HANDLER GROUP...: a table; FEATURES and HANDLER without their counts
+# handler_table FEATURES HANDLER GROUP...: print a table; FEATURES and HANDLER are given without their counts
 # shellcheck disable=SC2086 # words
 handler_table() {
 	local features="$1" handler="$2"
@@ -79,7 +79,7 @@ handler_table() {
 	echo "$TARGET $(set -- $features; echo $#) $features $(set -- $handler; echo $#) $handler $# $(($# > 0)) $*"
 }
 
-# handler_map NAME FEATURES HANDLER GROUP...
+# handler_map NAME FEATURES HANDLER GROUP...: create a map with such a table
 # shellcheck disable=SC2046 # words
 handler_map() {
 	local name="$1"
@@ -87,5 +87,5 @@ handler_map() {
 	map_create "$name" $(handler_table "$@") || bail "cannot make map $name"
 }
 
-# pg_init_info NAME: "<queue_io> <pg_init count>"
+# pg_init_info NAME: print "<queue_io> <pg_init count>"
 pg_init_info() { dmsetup status "$1" | cut -d ' ' -f 5-6; }

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash
 #
-# paths.sh - sourced by guest tests after base.sh: paths made by rqt (tests/rqt.rst), maps over them, I/O
-# on those. No test in here, and nothing that a single test needs.
+# paths.sh - sourced by guest tests after base.sh: paths made by rqt (tests/rqt.rst), maps with these paths, and I/O to
+# the maps. Only helpers that several tests need belong here.
 
 export DM_DISABLE_UDEV=1
 RQT=/sys/kernel/debug/rqt
 
 ### Paths
 
-# rqt_start [PARAMETER=VALUE...]: /dev/rqt0.., size in RQT_SECTORS
+# rqt_start [PARAMETER=VALUE...]: make /dev/rqt0 and so on; their size is in RQT_SECTORS
 rqt_start() {
 	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
 	insmod "$MODDIR/tests/modules/rqt.ko" "$@" || bail "cannot load rqt"
@@ -17,7 +17,7 @@ rqt_start() {
 	on_exit rqt_stop
 }
 
-# Fails the test if a request was not ended, or ended twice.
+# Fails the test if a request has not ended, or has ended twice.
 rqt_stop() {
 	local bad=0
 	rqt_settle || bad=1
@@ -27,14 +27,14 @@ rqt_stop() {
 	[ "$bad" = 0 ] || broken
 }
 
-# All requests are back.
+# Wait until all requests have ended.
 # shellcheck disable=SC2016 # wait_for evaluates it
 rqt_settle() { wait_for 10 '[ "$(tail -n 1 "$RQT/check")" = ok ]'; }
 
-# rqt PATH FILE VALUE
+# rqt PATH FILE VALUE: write to a control file of the path
 rqt() { echo "$3" >"$RQT/$1/$2"; }
 
-# rqt_all FILE VALUE
+# rqt_all FILE VALUE: write to that file of every path
 rqt_all() {
 	local dir
 	for dir in "$RQT"/[0-9]*; do
@@ -42,7 +42,7 @@ rqt_all() {
 	done
 }
 
-# Forget rules, counters and records; everything works.
+# Remove all rules, counters and records; all paths work again.
 rqt_reset() {
 	rqt_all rules clear
 	rqt_all dead 0
@@ -54,16 +54,16 @@ rqt_reset() {
 
 rqt_devt() { cat "/sys/block/rqt$1/dev"; }
 
-# rqt_stat PATH COUNTER
+# rqt_stat PATH COUNTER: print the counter
 rqt_stat() { awk -v name="$2" '$1 == name { print $2 }' "$RQT/$1/stats"; }
 
-# record: what reached the paths, less what differs from run to run:
+# record: print the requests that reached the paths, without values that differ from run to run:
 # <path> <op> <flags> <sector> <sectors> <bios> <outcome>
 record() { awk '{ print $3, $4, $5, $6, $7, $8, $10 }' "$RQT/record"; }
 
 ### Maps
 
-# map_create NAME TARGET ARGUMENTS...
+# map_create NAME TARGET ARGUMENTS...: create a map, which is removed at exit
 map_create() {
 	local name="$1"
 	shift
@@ -73,7 +73,7 @@ map_create() {
 
 map_remove() { [ ! -e "/dev/mapper/$1" ] || dmsetup remove --retry "$1"; }
 
-# map_reload NAME TARGET ARGUMENTS...: as multipathd does it, with noflush
+# map_reload NAME TARGET ARGUMENTS...: load a table with a noflush suspend, as multipathd does
 map_reload() {
 	local name="$1"
 	shift
@@ -81,7 +81,7 @@ map_reload() {
 		dmsetup suspend --noflush --nolockfs "$name" && dmsetup resume "$name"
 }
 
-# group SELECTOR PATH...: a priority group over rqt paths
+# group SELECTOR PATH...: print a priority group with these rqt paths
 group() {
 	local selector="$1" path
 	shift
@@ -91,7 +91,7 @@ group() {
 	done
 }
 
-# mpath NAME FEATURES GROUP...: a map of ours; FEATURES without their count
+# mpath NAME FEATURES GROUP...: create a map of our target; FEATURES is given without its count
 mpath() {
 	local name="$1" features="$2" count
 	shift 2
@@ -101,7 +101,7 @@ mpath() {
 }
 TARGET=mpath-rq
 
-# path_states NAME: the letters of groups and paths, "A:AF E:AA"
+# path_states NAME: print the letters of groups and paths, "A:AF E:AA"
 path_states() {
 	dmsetup status "$1" | awk '
 		function skip_counted() { at += $(at) + 1 }
@@ -123,27 +123,33 @@ path_states() {
 
 scheduler() { echo "$2" >"/sys/block/$(map_disk "$1")/queue/scheduler"; }
 
-# map_disk NAME: dm-N
+# table_error_sed [ERRNO]: print a sed command which takes our target's error from dm core's line about a table
+table_error_sed() { printf '%s\n' "s/.* table: .*: $TARGET: \\(.*\\) (-${1:-E[A-Z]*})\$/\\1/p"; }
+
+# table_errors MARK [ERRNO]: print our target's errors about tables since mark_log MARK
+table_errors() { log_since "$1" | sed -n "$(table_error_sed "${2:-}")"; }
+
+# map_disk NAME: print dm-N
 map_disk() { echo "dm-$(dmsetup info -c --noheadings -o minor "$1" | tr -d ' ')"; }
 
 ### I/O
 
-# write_block FILE BLOCK [BYTE]: 4 KiB, direct, of an octal byte; dd's exit and message
+# write_block FILE BLOCK [BYTE]: write 4 KiB of an octal byte, direct; dd's exit status and message
 write_block() {
 	tr '\0' "\\${3:-101}" </dev/zero | dd of="$1" bs=4k count=1 seek="$2" oflag=direct iflag=fullblock \
 		conv=notrunc status=none
 }
 
-# durable_block FILE BLOCK: the same, and a flush
+# durable_block FILE BLOCK: the same, followed by a flush
 durable_block() {
 	tr '\0' C </dev/zero | dd of="$1" bs=4k count=1 seek="$2" oflag=direct iflag=fullblock \
 		conv=fsync,notrunc status=none
 }
 
-# read_block FILE BLOCK: prints the byte's letter 4,096 times, folded to one of each run
+# read_block FILE BLOCK: read 4 KiB; repeated bytes are printed once
 read_block() { dd if="$1" bs=4k count=1 skip="$2" iflag=direct status=none | tr -s '\0-\377'; }
 
-# io_errno COMMAND...: "ok", or the text of the error that dd met
+# io_errno COMMAND...: print "ok", or the text of dd's error
 io_errno() {
 	if "$@" >/dev/null 2>"$WORK/errno"; then
 		echo ok
@@ -152,7 +158,7 @@ io_errno() {
 	fi
 }
 
-# fio_job FILE OPTION...: fio with what all jobs share; bails never, exit status says
+# fio_job FILE OPTION...: run fio with the options that all jobs share; it never bails, the exit status tells
 fio_job() {
 	local file="$1"
 	shift
@@ -164,20 +170,20 @@ fio_job() {
 	}
 }
 
-# one_request FILE read|write BIOS [BLOCK]: one request of so many bios of 4 KiB, by one io_submit()
+# one_request FILE read|write BIOS [BLOCK]: send one request with BIOS bios of 4 KiB each, by one io_submit()
 one_request() {
 	fio_job "$1" --rw="$2" --bs=4k --iodepth="$3" --iodepth_batch_submit="$3" --iodepth_batch_complete="$3" \
 		--offset=$((${4:-0} * 4096)) --io_size=$(($3 * 4096)) --buffer_pattern='"ABCD"'
 }
 
-# verify FILE [OPTION...]: write and read back with checksums
+# verify FILE [OPTION...]: write, read back and compare checksums
 verify() {
 	local file="$1"
 	shift
 	fio_job "$file" --rw=randwrite --bsrange=4k-64k --iodepth=32 --verify=crc32c --verify_fatal=1 "$@"
 }
 
-# first_error COMMAND...: of a fio_job: the offset of the first I/O that failed, and how
+# first_error COMMAND...: run a fio_job; print the offset of the first failed I/O, and its error
 first_error() {
 	"$@" >/dev/null
 	sed -n 's/.*io_u error on file [^:]*: \(.*\): .* offset=\([0-9]*\),.*/\2 \1/p' "$WORK/fio.out" | head -n 1
@@ -185,7 +191,7 @@ first_error() {
 
 ### Paths that come back
 
-# reinstate MAP PATH...
+# reinstate MAP PATH...: reinstate these paths
 reinstate() {
 	local map="$1" path
 	shift
@@ -194,7 +200,7 @@ reinstate() {
 	done
 }
 
-# reinstate_forever MAP PATH...: in the background, as multipathd does it; its pid is in REINSTATER
+# reinstate_forever MAP PATH...: do so in the background, as multipathd does; its pid is in REINSTATER
 reinstate_forever() {
 	while :; do
 		reinstate "$@" 2>/dev/null

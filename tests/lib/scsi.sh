@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash
 #
-# scsi.sh - sourced by guest tests after base.sh and paths.sh: paths made by scsi_debug, one disk seen
-# through several hosts, and what they are told to answer. A process costs much under emulation, so what
-# a test does often is done by the shell.
+# scsi.sh - sourced by guest tests after base.sh and paths.sh: paths made by scsi_debug, one disk behind several hosts,
+# and rules for the answers of each host. To avoid processes, which are slow under emulation, helpers that a test calls
+# often use only the shell, and return their results in variables.
 #
-# scsi_debug of 6.12 takes rules per disk, here and in the tests in its own words (see
+# scsi_debug of 6.12 takes rules per disk. We and the tests write them in its own language (see
 # drivers/scsi/scsi_debug.c):
-#	0 TIMES CDB					the command is swallowed
-#	1 TIMES CDB RETURN				queuecommand() returns that
-#	2 TIMES CDB HOST DRIVER STATUS KEY ASC ASCQ	it ends so
-# TIMES is a decimal, -N for N times and 1 for always; the rest is hexadecimal, CDB the first byte of
-# the command.
+#	0 TIMES CDB					the disk swallows the command
+#	1 TIMES CDB RETURN				queuecommand() returns this value
+#	2 TIMES CDB HOST DRIVER STATUS KEY ASC ASCQ	the command ends with this status
+# TIMES is decimal, -N for N times and 1 for always. The other numbers are hexadecimal. CDB is the first byte of the
+# command.
 
-# scsi_paths COUNT [PARAMETER=VALUE...]: names in DISKS, "MAJOR:MINOR RULES" of each in the files of
-# $WORK/disks, size in RQT_SECTORS
+# scsi_paths COUNT [PARAMETER=VALUE...]: make COUNT disks. Their names are in DISKS, the size is in RQT_SECTORS, and
+# $WORK/disk.NAME contains "MAJOR:MINOR FILE-FOR-RULES".
 # shellcheck disable=SC2016,SC2034 # wait_for evaluates it; used by the tests
 scsi_paths() {
 	local count="$1" name
@@ -33,7 +33,7 @@ scsi_paths() {
 	done
 }
 
-# In the order of their hosts.
+# Print the disks in the order of their hosts.
 scsi_disks() {
 	local at
 	for at in /sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/*/size; do
@@ -46,7 +46,7 @@ scsi_stop() {
 	modprobe -r scsi_debug || broken
 }
 
-# No rules, all disks running, their time-out as it comes.
+# Remove all rules, and set all disks to running and the default timeout.
 scsi_reset() {
 	local name
 	for name in $DISKS; do
@@ -69,10 +69,10 @@ scsi_timeout() {
 	done
 }
 
-# disk N: the name of the N-th, from 1
+# disk N: print the name of the N-th, from 1
 disk() { echo "$DISKS" | cut -d ' ' -f "$1"; }
 
-# inject DISK RULE
+# inject DISK RULE: add the rule
 inject() {
 	local file
 	read -r _ file <"$WORK/disk.$1"
@@ -90,7 +90,7 @@ forget_rules() {
 	done <"$file"
 }
 
-# commands: how many each disk has been sent so far, in COMMANDS: "12 0 3 4"
+# commands: in COMMANDS, the number of commands sent to each disk so far: "12 0 3 4"
 commands() {
 	local name count
 	COMMANDS=''
@@ -100,7 +100,7 @@ commands() {
 	done
 }
 
-# commands_since "BEFORE": in COMMANDS, "1,0,0,0"
+# commands_since "BEFORE": in COMMANDS, the difference: "1,0,0,0"
 commands_since() {
 	local each since='' before="$1"
 	commands
@@ -111,7 +111,7 @@ commands_since() {
 	COMMANDS=$since
 }
 
-# io write|read|flush NODE
+# io write|read|flush NODE: do one such I/O
 io() {
 	case $1 in
 	write) dd if=/dev/zero of="$2" bs=4k count=1 oflag=direct conv=notrunc status=none ;;
@@ -120,7 +120,7 @@ io() {
 	esac
 }
 
-# one_io MAP write|read|flush: in SEEN, the application's errno, paths, commands that each was sent
+# one_io MAP write|read|flush: in SEEN, the application's errno, the paths' states, and the commands sent to each disk
 one_io() {
 	local before
 	commands
@@ -131,7 +131,7 @@ one_io() {
 	SEEN="$ERRNO $STATES $COMMANDS"
 }
 
-# rule_for IO RULE: in RULE, with the command in place of @
+# rule_for IO RULE: in RULE, the rule with the I/O's command in place of @
 rule_for() {
 	case $1 in
 	write) RULE="${2%@*}2a${2#*@}" ;;
@@ -140,8 +140,8 @@ rule_for() {
 	esac
 }
 
-# ruled_io MAP IO first|all SECONDS RULE: one_io, with a rule for the command (@) on the first disk or on
-# all, and that SCSI time-out; then all is as before
+# ruled_io MAP IO first|all SECONDS RULE: do one_io with a SCSI timeout of SECONDS and a rule for the command (@) on the
+# first disk or on all, then reset the disks and the map
 ruled_io() {
 	local name with=$DISKS
 	[ "$3" = all ] || with=${DISKS%% *}
@@ -155,7 +155,7 @@ ruled_io() {
 	revive "$1"
 }
 
-# as_wanted WHAT WANTED: a result; SEEN may have a word more
+# as_wanted DESCRIPTION WANTED: one result; SEEN may have one word more
 as_wanted() {
 	trimmed "$2"
 	case $SEEN in
@@ -164,13 +164,13 @@ as_wanted() {
 	esac
 }
 
-# sd_maps GROUP...: the map `ours` and, of the kernel's own target, the map `stock`
+# sd_maps GROUP...: create the map `ours` with our target, and the map `stock` with the kernel's own
 sd_maps() {
 	map_create ours mpath-rq 0 0 $# 1 "$*" || bail "no map"
 	map_create stock multipath 0 0 $# 1 "$*" || bail "no stock map"
 }
 
-# both_load: the kernel's own target first, so that it has the name multipath, then ours
+# both_load: load the kernel's own target first, so that it takes the name multipath, then ours
 both_load() {
 	modprobe -a dm-multipath dm-round-robin || bail "no stock target"
 	on_exit 'modprobe -r dm-round-robin dm-multipath'
@@ -178,14 +178,14 @@ both_load() {
 	on_exit 'unload_modules || broken'
 }
 
-# trimmed STRING: in TRIMMED, without blanks at its ends
+# trimmed STRING: in TRIMMED, without blanks at both ends
 trimmed() {
 	# shellcheck disable=SC2086 # words
 	set -- $1
 	TRIMMED=$*
 }
 
-# sd_group SELECTOR DISK...: a priority group
+# sd_group SELECTOR DISK...: print a priority group with these disks
 sd_group() {
 	local selector="$1" name devt
 	shift
@@ -196,7 +196,7 @@ sd_group() {
 	done
 }
 
-# sd_states MAP: a letter per path, in STATES: "FAAA"
+# sd_states MAP: in STATES, a letter per path: "FAAA"
 sd_states() {
 	local word before=''
 	STATES=''
@@ -208,7 +208,7 @@ sd_states() {
 	done
 }
 
-# revive MAP: failed paths are back, the first group is in use
+# revive MAP: reinstate failed paths, and switch to the first group
 revive() {
 	local name devt
 	sd_states "$1"
@@ -226,7 +226,7 @@ revive() {
 	dmsetup message "$1" 0 switch_group 1
 }
 
-# errno_of COMMAND...: in ERRNO: ok, or the name of the error that dd met
+# errno_of COMMAND...: in ERRNO, ok or the name of dd's error
 errno_of() {
 	if "$@" >/dev/null 2>"$WORK/errno"; then
 		ERRNO=ok

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash
 #
-# stats.sh - sourced by guest tests after paths.sh: reading path_stats of a map.
+# stats.sh - sourced by guest tests after paths.sh: helpers that read the path_stats of a map.
 
 path_stats() { dmsetup message "$1" 0 path_stats; }
 
-# map_word MAP KEY: of the first line
+# map_word MAP KEY: print the word after KEY in the first line
 map_word() { path_stats "$1" | awk -v key="$2" 'NR == 1 { for (i = 1; i < NF; i++) if ($i == key) print $(i + 1) }'; }
 
-# stat MAP PATH KEY...: the words after these keys
+# stat MAP PATH KEY...: print the words after these keys in the path's line
 stat() {
 	local map="$1" path
 	path=$(rqt_devt "$2")
@@ -23,14 +23,14 @@ stat() {
 		}'
 }
 
-# total MAP KEY: the sum over all paths
+# total MAP KEY: print the sum over all paths
 total() {
 	path_stats "$1" | awk -v key="$2" '
 		$1 == "path" { for (i = 3; i < NF; i++) if ($i == key) { sum += $(i + 1); break } }
 		END { print sum + 0 }'
 }
 
-# latencies MAP PATH KEY: the histogram, less what is 0: "<number>:<count> ..", from 0
+# latencies MAP PATH KEY: print the nonzero buckets of the histogram, "<number>:<count> ..", numbered from 0
 latencies() {
 	path_stats "$1" | awk -v path="$(rqt_devt "$2")" -v key="$3" '
 		$1 == "path" && $2 == path {
@@ -43,7 +43,7 @@ latencies() {
 		}'
 }
 
-# latency_sum MAP KEY: of all paths
+# latency_sum MAP KEY: print the sum of all buckets of all paths
 latency_sum() {
 	path_stats "$1" | awk -v key="$2" '
 		$1 == "path" {

@@ -2,7 +2,8 @@
 # shellcheck shell=dash
 # shellcheck disable=SC2016,SC2034,SC2046,SC2086,SC2317 # conditions for wait_for, commands for try; words
 #
-# stress.sh - sourced by guest tests after base.sh and paths.sh: a whole test, of a map with FEATURES.
+# stress.sh - sourced by guest tests after base.sh and paths.sh: a whole test of a map with FEATURES. While fio verifies
+# the data, we break and repair random paths, and suspend and resume the map.
 
 seed
 SECONDS_LONG=${STRESS_SECONDS:-120}
@@ -43,7 +44,7 @@ mend() {
 	reinstate m $NEXT
 }
 
-# A suspend waits for what is in flight, so no path may hold it: only we let go.
+# A suspend waits for all I/O in flight. We release held requests first, otherwise it would never end.
 suspend_and_resume() {
 	for path in 0 1 2 3; do
 		rqt $path hold 0
@@ -60,14 +61,14 @@ while kill -0 $job 2>/dev/null; do
 	sleep 0.1
 	mend
 	mend
-	# Not by chance, which on a slow machine gives the second group no turn.
+	# We switch groups at fixed rounds. If we did so at random, a slow machine might never use the second group.
 	case $((faults % 6)) in
 	2) dmsetup message m 0 switch_group 2 ;;
 	5) dmsetup message m 0 switch_group 1 ;;
 	esac
 	next 10
 	[ $NEXT != 2 ] || suspend_and_resume
-	# At the end all must be able to finish.
+	# We stop in time, so that all jobs can finish.
 	[ "$faults" -lt $((SECONDS_LONG * 20)) ] || break
 done
 for path in 0 1 2 3; do
@@ -80,10 +81,10 @@ reinstate m 0 1 2 3
 wait $job
 status=$?
 cat "$WORK/job"
-same "no error, and every checksum right" 0 $status
+same "fio saw no error, and all checksums match" 0 $status
 note "$faults faults; I/Os by path: $(for p in 0 1 2 3; do echo $(($(rqt_stat $p read) + $(rqt_stat $p write))); done | xargs)"
-try "there were faults" [ "$faults" -gt $((SECONDS_LONG / 5 / SLOW)) ]
-try "every path was used" [ "$(for p in 0 1 2 3; do rqt_stat $p write; done | awk '$1 > 0' | wc -l)" = 4 ]
+try "there were enough faults" [ "$faults" -gt $((SECONDS_LONG / 5 / SLOW)) ]
+try "every path carried I/O" [ "$(for p in 0 1 2 3; do rqt_stat $p write; done | awk '$1 > 0' | wc -l)" = 4 ]
 try "each request ended once" rqt_settle
 
 finish
