@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * driver: runs sequences of steps on a multipath map and prints what can be seen.
+ * driver: runs sequences of steps on a multipath map and prints the visible
+ * results.
  *
  *	driver FILE.seq... >transcript
  *
- * The map is "m", over the paths of rqt (%0, %1 ..; tests/rqt.rst) or, in a sequence
- * of kind scsi, those of scsi_debug (%s1, %s2 ..) with the handlers of scsi_dh_rqt.
- * Steps and the lines printed after each are described in tests/differential.rst.
+ * The map is "m". It has the paths of rqt (%0, %1 ..; tests/rqt.rst) or, in a
+ * sequence of kind scsi, those of scsi_debug (%s1, %s2 ..) with the handlers of
+ * scsi_dh_rqt. tests/differential.rst describes the steps and the lines printed
+ * after each of them.
  *
- * device-mapper is called by its ioctls, without libdevmapper: what comes back is the
- * kernel's answer, with nothing retried, waited for or left out on the way.
+ * We call device-mapper by its ioctls, without libdevmapper, to get the
+ * kernel's own answers: nothing is retried, waited for or left out on the way.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -57,8 +59,9 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 /*
- * Milliseconds. What still waits after so many in which nothing has happened, waits. Longer
- * while others may go on: the stock target lets some requests wait for 100 ms by itself.
+ * In milliseconds. If nothing has happened for this time, we assume that an
+ * operation which has not ended is waiting. The time is longer while other I/O
+ * may complete, because the stock target delays some requests by 100 ms.
  */
 #define QUIET_MS	30
 #define QUIET_BUSY_MS	130
@@ -67,7 +70,7 @@
 #define GROUP_EVENT_MS	200
 #define WORKER_MS	3
 
-/* How much longer everything takes than on Debian's kernels: SLOW from the environment. */
+/* The factor by which this kernel is slower than Debian's, from SLOW. */
 static long slow = 1;
 
 static void abandon_map(void);
@@ -154,7 +157,7 @@ static int write_file(const char *path, const char *text)
 	return error;
 }
 
-/* The text, in a buffer that the next call uses again; "" if there is none. */
+/* Returns the text, in a static buffer; "" if there is none. */
 static char *read_file(const char *path)
 {
 	static char *text;
@@ -246,7 +249,7 @@ static void find_paths(void)
 	sd_sectors = nr_sd ? disk_sectors(sd_paths[0].disk) : 0;
 }
 
-/* The path whose word @text begins with. */
+/* Returns the path whose word is at the start of @text. */
 static struct path *path_by_word(const char *text)
 {
 	struct path *best = NULL;
@@ -263,7 +266,9 @@ static struct path *path_by_word(const char *text)
 	return best;
 }
 
-/* <rr 0 1>: a group, of paths with a repeat count of 1 each */
+/*
+ * Expand <rr 0 1> to a group with these paths, each with a repeat count of 1.
+ */
 static size_t expand_group(const char *from, size_t length, char *to, size_t size)
 {
 	static const struct {
@@ -300,7 +305,7 @@ static size_t expand_group(const char *from, size_t length, char *to, size_t siz
 	return at;
 }
 
-/* %0 becomes 252:0, and <rr 0 1> a group */
+/* Replace %0 by 252:0, and <rr 0 1> by a group. */
 static void to_devt(const char *from, char *to, size_t size)
 {
 	size_t at = 0, n;
@@ -339,7 +344,7 @@ static struct path *path_by_devt(const char *text)
 	return NULL;
 }
 
-/* And back, for what is printed. */
+/* Print @text with devices replaced by their words again. */
 static void print_words(const char *text)
 {
 	char last = ' ';
@@ -413,8 +418,8 @@ static int map_new(void)
 }
 
 /*
- * Targets are separated by " ; ". A target may begin with "start=S", "len=L" and
- * "target=NAME"; otherwise it is multipath, as long as the paths.
+ * " ; " separates targets. A target may begin with "start=S", "len=L" and
+ * "target=NAME". By default it is multipath, with the length of the paths.
  */
 static int map_load(const char *text, unsigned long long sectors, __u32 flags)
 {
@@ -485,7 +490,7 @@ static int map_text(__u32 flags, char *text, size_t size)
 		struct dm_target_spec *spec = (struct dm_target_spec *)at;
 		char *words = at + sizeof(*spec);
 
-		/* A blank at the end is the end of every multipath text. */
+		/* Every text of multipath ends with a blank. */
 		used += snprintf(text + used, size - used, "%s%llu %llu %s %s", i ? " ; " : "",
 				 (unsigned long long)spec->sector_start,
 				 (unsigned long long)spec->length, spec->target_type, words);
@@ -511,7 +516,7 @@ struct view {
 	int usable;
 };
 
-/* Letters and fail counts of the paths in an info text. */
+/* Take the letters and fail counts of the paths from the info text. */
 static void parse_info(struct view *view)
 {
 	char *copy = strdup(view->info), *rest = copy, *word;
@@ -566,7 +571,7 @@ static void look(struct view *view)
 	parse_info(view);
 }
 
-/* ---- operations, each in a thread, as many of them may wait ---- */
+/* ---- operations, each in a thread of its own because many may wait ---- */
 
 enum op_type {
 	OP_DM,
@@ -594,7 +599,7 @@ struct op {
 	pthread_t thread;
 	pid_t tid;
 	bool interruptible;
-	bool loads;		/* a table, which waits for nothing that is held */
+	bool loads;		/* a table load, which never waits for held I/O */
 	char result[1024];
 	bool done;
 	bool told;
@@ -614,7 +619,7 @@ static void say(struct op *op, const char *format, ...)
 	va_end(args);
 }
 
-/* The letter of each block; ? for one that is not the same all over, . for zeroes */
+/* A letter for each block: ? if its bytes differ, . for zeroes */
 static void say_data(struct op *op, const char *data)
 {
 	unsigned int i, at;
@@ -637,7 +642,9 @@ static int open_map(int flags)
 	return open(node, flags | O_CLOEXEC);
 }
 
-/* One io_submit() of single blocks: the block layer makes a request of them. */
+/*
+ * One io_submit() of single blocks, which the block layer merges to a request
+ */
 static void run_aio(struct op *op, int fd, char *data)
 {
 	struct iocb cbs[MAX_BLOCKS], *list[MAX_BLOCKS];
@@ -883,7 +890,7 @@ static int ops_waiting(void)
 	return n;
 }
 
-/* Until no operation waits, or some milliseconds have passed. */
+/* Wait until no operation waits, for at most @ms milliseconds. */
 static int ops_wait(long ms)
 {
 	struct timespec until;
@@ -979,7 +986,10 @@ static void keep_event(char *message, ssize_t size)
 			at += snprintf(text + at, sizeof(text) - at, " %s", key);
 	if (nr_events == MAX_EVENTS)
 		return;
-	/* What has piled up dm core sends last first; how much does is chance. */
+		/*
+		 * If several events are pending, dm core sends the last one
+		 * first. Their number is a matter of chance, so we sort them.
+		 */
 	for (i = nr_events; number && i && events[i - 1].number > number; i--)
 		events[i] = events[i - 1];
 	events[i].number = number;
@@ -1014,9 +1024,9 @@ static void open_uevents(void)
 	setsockopt(uevent_fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 }
 
-/* ---- when is it quiet? ---- */
+/* ---- waiting until nothing more happens ---- */
 
-/* Requests that reached an rqt path and have not ended. */
+/* The number of requests that have reached an rqt path and not ended. */
 static long rqt_inflight(void)
 {
 	char *at = read_file(RQT "/check");
@@ -1031,7 +1041,7 @@ static long rqt_inflight(void)
 
 static bool is_scsi;
 
-/* Activations that the handler has not answered: in its log, and before what is there. */
+/* Activations without an answer: before the start of the current log. */
 static int handler_open_before;
 
 static int handler_open(void)
@@ -1049,8 +1059,9 @@ static int handler_open(void)
 }
 
 /*
- * Does everything that still waits have a reason to, as far as can be seen? For how long
- * is it then to be watched? 0: no.
+ * Return 0 unless each operation that has not ended has a visible reason to
+ * wait. Otherwise return the time for which nothing must change until we
+ * believe that it waits.
  */
 static long may_wait(struct view *view)
 {
@@ -1069,7 +1080,7 @@ static long may_wait(struct view *view)
 	return QUIET_MS;
 }
 
-/* A suspend that waits looks every 5 ms whether it has to. */
+/* While a suspend waits, it wakes up every 5 ms, so we ignore it here. */
 static bool any_io_runs(void)
 {
 	int i;
@@ -1080,7 +1091,7 @@ static bool any_io_runs(void)
 	return false;
 }
 
-/* Operations have ended, or wait for something that does not come by itself. */
+/* Wait until all operations have ended or wait for a later step. */
 static void settle_ops(void)
 {
 	static struct view view, last;
@@ -1124,7 +1135,7 @@ static void settle_handler(void)
 	}
 }
 
-/* Has the map got another table in this step? Its paths begin anew. */
+/* Has this step changed the live table? Then the fail counts start from 0. */
 static bool table_changed(struct view *before)
 {
 	int i;
@@ -1142,8 +1153,8 @@ static bool table_changed(struct view *before)
 }
 
 /*
- * The event number grows at the end of each run of dm core's worker. Two paths that fail
- * are two runs, and the first may send the events of both.
+ * The event number grows at the end of each run of dm core's worker. If two
+ * paths fail, the worker runs twice, and its first run may send both events.
  */
 static void settle_event_number(struct view *before, struct view *after)
 {
@@ -1161,8 +1172,8 @@ static void settle_event_number(struct view *before, struct view *after)
 }
 
 /*
- * Events come from a worker, later than the state that they tell of. The fail counts
- * say how many have to come.
+ * A worker sends the events, after the state has changed. We know from the fail
+ * counts how many events to expect.
  */
 static void settle_events(struct view *before, struct view *after, bool expect_event)
 {
@@ -1182,7 +1193,10 @@ static void settle_events(struct view *before, struct view *after, bool expect_e
 	}
 	while (now_ms() < until && (failed_seen < failed || reinstated_seen < reinstated))
 		take_events(20);
-	/* One that came back and failed again is not seen in the counts; its event is near. */
+	/*
+	 * If a path was reinstated and failed again, the counts do not show the
+	 * first event. It is sent within a few milliseconds.
+	 */
 	if (failed || reinstated)
 		take_events(WORKER_MS * slow);
 	for (i = 0; i < nr_events; i++)
@@ -1200,7 +1214,9 @@ static int compare_lines(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* <path> <op> <flags> <sector> <sectors> <bios> <outcome>, by sector, then as they came */
+/*
+ * <path> <op> <flags> <sector> <sectors> <bios> <outcome>, by sector, then time
+ */
 struct record {
 	unsigned long long sector;
 	int order;
@@ -1265,7 +1281,7 @@ static void print_handler(void)
 		if (asprintf(&lines[nr], "%s %s", name, rest) > 0)
 			nr++;
 	}
-	/* Paths are activated at the same time. */
+	/* Paths are activated concurrently, so the order of lines is random. */
 	qsort(lines, nr, sizeof(lines[0]), compare_lines);
 	for (i = 0; i < nr; i++) {
 		printf("h %s\n", lines[i]);
@@ -1290,7 +1306,7 @@ static void sd_counts(struct path *path, unsigned long *reads, unsigned long *wr
 	}
 }
 
-/* Which SCSI paths had requests: only those that ended well are counted. */
+/* Print which SCSI paths completed requests; failed ones are not counted. */
 static void print_sd(bool print)
 {
 	int i;
@@ -1356,7 +1372,10 @@ static void print_events(void)
 {
 	int i;
 
-	/* Two kinds: when those of paths come, between the others, is chance. */
+	/*
+	 * We print path events as a kind of their own, because their position
+	 * among the other events is a matter of chance.
+	 */
 	for (i = 0; i < nr_events; i++) {
 		print_line(events[i].number ? 'e' : 'u', events[i].text);
 		free(events[i].text);
@@ -1466,7 +1485,7 @@ static int parameter_step(const char *text)
 	return write_file(file, text + at);
 }
 
-/* True: @verb is not an operation on the map. */
+/* Returns true if @verb is not an operation on the map. */
 static bool control_step(const char *verb, const char *text, int *error)
 {
 	*error = 0;
@@ -1557,7 +1576,7 @@ static void reset_faults(void)
 	}
 }
 
-/* So that a driver that gives up leaves nothing behind. */
+/* Clean up if the driver gives up in the middle of a sequence. */
 static void abandon_map(void)
 {
 	int i;
@@ -1574,7 +1593,9 @@ static void abandon_map(void)
 	dm_simple(DM_DEV_REMOVE, 0);
 }
 
-/* All paths show the same store; sequences read what they have written. */
+/*
+ * Sequences read blocks that they did not write, so we zero the shared store.
+ */
 static void zero_store(const char *disk)
 {
 	static char *zeroes;
@@ -1654,8 +1675,9 @@ static void end_sequence(void)
 }
 
 /*
- * A sequence as it stands in the file. {a,b} in its name makes one of it for each word,
- * which is $1 in its steps; a second {c,d} is $2, and so on.
+ * A sequence as it is written in the file. If its name contains {a,b}, there is
+ * one sequence for each word, which replaces $1 in its steps. The word of a
+ * second {c,d} replaces $2, and so on.
  */
 #define MAX_STEPS	512
 #define MAX_CHOICES	4

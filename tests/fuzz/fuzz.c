@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fuzz: tables and messages that nobody would write, through libdevmapper.
+ * fuzz: sends malformed and odd tables and messages to the target, through
+ * libdevmapper.
  *
- *	fuzz [-n CASES] [-s SEED] [-o FILE] [-p FILE] DEVICE...	generated ones
- *	fuzz -r FILE DEVICE...					those in the file
+ *	fuzz [-n CASES] [-s SEED] [-o FILE] [-p FILE] DEVICE...	generated cases
+ *	fuzz -r FILE DEVICE...					the cases in FILE
  *
- * A case is a table or a message. A table is loaded into one of two maps, one with
- * requests and one with bios. It is refused, with an errno and a line in the kernel log;
- * or it is taken: then what the kernel prints of it is loaded as well and is to be
- * printed the same way, it is resumed, gets I/O and, while that is under way, messages,
- * and its I/O is to end. A case that takes a minute hangs. The kernel log is read after
- * each case, by the pattern in DM_RQ_LOG_PATTERN.
+ * A case is a table or a message. We load a table into one of two maps, one in
+ * request mode and one in bio mode. If the kernel refuses it, there must be an
+ * errno and a line in the kernel log. If the kernel accepts it, we load the
+ * table that it prints, which must then be printed unchanged. We resume the
+ * map, send I/O and, while that is in flight, messages. All of the I/O must
+ * end. If a case takes a minute, it hangs. After each case we search the kernel
+ * log for the pattern in DM_RQ_LOG_PATTERN.
  *
- * A sixteenth of the cases are raw bytes, a third are good, and the others good with a
- * few words wrong, or such a one that got an answer of the kernel's which was not there
- * before. So the answers steer it: the same seed gives the same cases as long as the
- * kernel answers the same. Where the kernel has kcov and our modules are built for it
- * (6.12-kasan), a case that came to code which no other had come to counts as well; -p
- * writes the addresses of all of that to FILE. With -o, each case that counts is written to
- * FILE. A line there is
+ * One of 16 cases is raw bytes. A third are well-formed. We make the others
+ * from well-formed cases, or from earlier cases that got a new answer, by
+ * changing a few words. So the answers steer the generator, and the same seed
+ * gives the same cases as long as the kernel gives the same answers. If the
+ * kernel has kcov and our modules are built for it (6.12-kasan), a case that
+ * reaches new code counts like one with a new answer; with -p, we write the
+ * addresses reached to FILE. With -o, we write each case that counts to FILE,
+ * as a line
  *	<errno name, ok, or * for any> <T|M> <text>
  * with %0, %1 .. for devices, %% for a percent sign, and \xNN for other bytes.
  */
@@ -60,9 +63,9 @@ typedef unsigned long long u64;
 #define HANG_SECONDS	60
 #define MAX_FOUND	20
 
-/* ---- what went wrong ---- */
+/* ---- violations ---- */
 
-/* What the parent has to know of a case that does not come to its end. */
+/* Shared with the parent, which reports a case that never ends. */
 struct progress {
 	unsigned long number;
 	char what[64];
@@ -88,7 +91,7 @@ static noreturn void die(const char *format, ...)
 
 static void print_escaped(FILE *file, const char *text);
 
-/* Something that must not be; the case is named so that it can be repeated. */
+/* Report a violation, and name the case so that you can repeat it. */
 static void found(const char *format, ...)
 {
 	va_list args;
@@ -106,7 +109,7 @@ static void found(const char *format, ...)
 		die("that is enough");
 }
 
-/* ---- chance ---- */
+/* ---- random numbers ---- */
 
 static u64 chance_state;
 
@@ -129,7 +132,7 @@ static bool one_in(unsigned int n)
 	return !below(n);
 }
 
-/* The list ends with NULL. */
+/* NULL ends the list. */
 static const char *one_of(const char *const *list)
 {
 	unsigned int n = 0;
@@ -144,7 +147,7 @@ static const char *one_of(const char *const *list)
 static const char **devices;
 static unsigned int nr_devices;
 
-/* Words of a text; they are never freed within a case. */
+/* The words of a text; they live until the end of the case. */
 struct words {
 	unsigned int n;
 	const char *word[MAX_WORDS];
@@ -317,7 +320,7 @@ static const char *any_word(void)
 
 static const char *changed_word(const char *word)
 {
-	/* With a backslash a blank is part of the word. */
+	/* After a backslash, a blank is part of the word. */
 	static const char *const ends[] = { "x", "0", "\\ ", "\\\n1", "\\\\", NULL };
 	size_t size = strlen(word) + 1;
 	char *copy = memcpy(arena_take(size + 3), word, size);
@@ -343,7 +346,7 @@ static const char *changed_word(const char *word)
 	return copy;
 }
 
-/* One thing is made wrong. */
+/* Make one thing wrong. */
 static void mutate(struct words *w)
 {
 	unsigned int at = w->n ? below(w->n) : 0, i;
@@ -378,7 +381,7 @@ static void mutate(struct words *w)
 	case 5:
 		w->word[at] = any_word();
 		break;
-	default:			/* a number is wrong: most words are numbers */
+	default:			/* a number is wrong, as most words are numbers */
 		for (i = 0; i < 8 && !isdigit(*w->word[at]); i++)
 			at = below(w->n);
 		w->word[at] = any_number();
@@ -541,11 +544,14 @@ words:
 	}
 }
 
-/* ---- what code a case came to ---- */
+/* ---- the code that a case reaches ---- */
 
-/* Its length, and then so many addresses: this task's way through our modules. Or NULL. */
+/*
+ * The number of addresses, followed by the addresses that this task executed in
+ * our modules. NULL without kcov.
+ */
 static unsigned long *trace;
-/* A hash table, never full: there are not that many. */
+/* A hash table. It is larger than the modules, so it never gets full. */
 static unsigned long places[MAX_PLACES];
 static unsigned int nr_places, nr_new_places;
 
@@ -606,7 +612,7 @@ static void write_places(const char *name)
 	fclose(file);
 }
 
-/* ---- what got an answer that was not there before, or came to such code ---- */
+/* ---- cases with a new answer, or that reach new code ---- */
 
 struct answer {
 	bool is_table;
@@ -649,7 +655,7 @@ static void print_escaped(FILE *file, const char *text)
 	}
 }
 
-/* The text of a line of the corpus. */
+/* Decode the text of a line of the corpus. */
 static const char *unescaped(const char *line)
 {
 	char *text = arena_take(strlen(line) * 12 + 1), *at = text;
@@ -745,7 +751,7 @@ static void log_open(void)
 		die("no kernel log: %m");
 }
 
-/* Numbers and what was given differ from case to case. */
+/* Replace numbers and quoted words, to make equal answers compare equal. */
 static void shorten(char *to, size_t size, const char *from)
 {
 	char *at = to;
@@ -767,7 +773,10 @@ static void shorten(char *to, size_t size, const char *from)
 	*at = '\0';
 }
 
-/* What it said since it was read last; the first line of device-mapper is the reply. */
+/*
+ * Read the new part of the log. The first line of device-mapper is the reply to
+ * the case.
+ */
 static void log_read(void)
 {
 	static char record[16384];
@@ -803,7 +812,7 @@ static void be_silent(int level, const char *file, int line, int error, const ch
 	(void)format;
 }
 
-/* A map, and what is asked of it. */
+/* A map, its mode, and whether it exists. */
 struct map {
 	const char *name;
 	bool bio;
@@ -831,10 +840,10 @@ static int ask(struct dm_task *t)
 	return r;
 }
 
-/* Not the kernel's answer: libdevmapper has not asked it. */
+/* libdevmapper has refused the request itself, without asking the kernel. */
 #define NOT_ASKED	(-1)
 
-/* Runs and ends it. Returns an errno, NOT_ASKED, or 0. */
+/* Run the task and free it. Returns an errno, NOT_ASKED, or 0. */
 static int run(struct dm_task *t)
 {
 	int error = 0;
@@ -845,7 +854,7 @@ static int run(struct dm_task *t)
 			error = NOT_ASKED;
 	}
 	dm_task_destroy(t);
-	/* libdevmapper makes and removes nodes when it gets to it. */
+	/* libdevmapper delays creation and removal of nodes until here. */
 	dm_task_update_nodes();
 	return error;
 }
@@ -892,9 +901,9 @@ static void map_remove(struct map *map)
 		return;
 	error = remove_once(map);
 	/*
-	 * A table that names its own map is loaded by 6.1 and not resumed; it is the map's
-	 * until there is another, as `dmsetup remove --force` knows. So is one of the other
-	 * map that names this one.
+	 * On 6.1, a table that names its own map can be loaded. It is not
+	 * resumed, but it holds the map until it is replaced, which `dmsetup
+	 * remove --force` does. A table of the other map may hold it as well.
 	 */
 	for (i = 0; error == EBUSY && i < ARRAY_SIZE(maps); i++) {
 		if (!maps[i].exists)
@@ -934,7 +943,7 @@ static void clear(const struct map *map)
 		found("the table that waits cannot be cleared: %s", strerror(error));
 }
 
-/* Its info or table line, that which waits or that in use; to be freed. */
+/* The info or the table, inactive or live; the caller frees it. */
 static char *status(const struct map *map, int type, bool inactive)
 {
 	struct dm_task *t = task(type, map);
@@ -973,7 +982,7 @@ static int resume(const struct map *map)
 	return run(t);
 }
 
-/* ---- I/O, that is under way while other things happen ---- */
+/* ---- I/O, in flight during other operations ---- */
 
 #define MAX_IOS	2
 
@@ -1014,7 +1023,7 @@ static void io_start(struct io *io, const struct map *map, u64 size)
 	io->n = n;
 }
 
-/* Once nothing waits for a path, all has to end, well or not. */
+/* After fail_if_no_path nothing waits for a path, so all I/O must end. */
 static void io_end(struct io *io, const struct map *map)
 {
 	struct io_event events[MAX_IOS];
@@ -1042,14 +1051,14 @@ static void begin(const char *what, const char *text)
 	snprintf(progress->text, sizeof(progress->text), "%s", text);
 }
 
-/* The errno, and what the log said, is the answer. */
+/* The answer is the errno and the reply in the log. */
 static void answered(bool is_table, int error, const char *text)
 {
 	char reply[320];
 
 	log_read();
 	if (error == NOT_ASKED) {
-		/* A kernel that was asked, and refuses, says why. */
+		/* If the kernel had refused it, there would be an errno. */
 		if (*last_reply)
 			found("refused without an errno: %s", last_reply);
 		nr_not_asked++;
@@ -1068,7 +1077,7 @@ static int message_case(struct map *map, const char *text)
 	u64 sector = one_in(100) ? chance() >> below(64) : 0;
 	int error;
 
-	/* Those with @ are dm core's. */
+	/* Messages with @ are for dm core. */
 	text += strspn(text, " \t\n\v\f\r");
 	if (*text == '@')
 		text++;
@@ -1100,7 +1109,7 @@ static void look(const struct map *map)
 	free(info);
 }
 
-/* What waits is printed as it would be written, and that means the same. */
+/* The inactive table must be printed in a form that loads as the same table. */
 static void read_back(const struct map *map, u64 size)
 {
 	char *first = status(map, DM_DEVICE_TABLE, true), *second;
@@ -1123,15 +1132,19 @@ static void read_back(const struct map *map, u64 size)
 }
 
 /*
- * Whether the paths are large enough, and lead back to the map, is looked at when the
- * map is resumed. (6.12 refuses to load a table that names its own map.)
+ * The kernel only checks at the resume whether the paths are large enough, and
+ * whether they lead back to the map. (6.12 refuses to load a table that names
+ * its own map.)
  */
 static bool may_be_refused(int error, const char *text, u64 size)
 {
 	return size > SECTORS || (error == ELOOP && strstr(text, "/dev/mapper/fuzz-"));
 }
 
-/* Nobody knows what the table says: I/O waits for a path, or for the message that ends that. */
+/*
+ * We do not interpret the table, so I/O may have to wait for a path. We end
+ * this with a message.
+ */
 static void use(struct map *map, const char *text, u64 size, bool generate)
 {
 	struct io io;
@@ -1203,7 +1216,9 @@ static void generate_cases(unsigned long cases)
 	}
 }
 
-/* Messages of the file go to the map of the last table of the file that was taken. */
+/*
+ * A message in the file goes to the map of the last accepted table before it.
+ */
 static void repeat_cases(const char *name)
 {
 	FILE *file = fopen(name, "r");
@@ -1279,7 +1294,9 @@ static int work(unsigned long cases, const char *repeat, const char *output, con
 	return nr_found ? 1 : 0;
 }
 
-/* A case that waits in the kernel cannot say so itself. */
+/*
+ * The parent reports a case that hangs, because the child waits in the kernel.
+ */
 static int watch(pid_t child)
 {
 	unsigned long last = 0;

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * power: writes that a flush has answered for, until the power goes; and whether they
- * are still there.
+ * power: writes and flushes until the power fails, and checks afterwards that
+ * all flushed data are still there.
  *
- *	power write FILE STATE BLOCKS SEED	until I/O fails in each of the four writers
- *	power careless FILE STATE BLOCKS SEED	the same, but does not wait for the flush
+ *	power write FILE STATE BLOCKS SEED	until each of the writers gets an error
+ *	power careless FILE STATE BLOCKS SEED	the same, without waiting for flushes
  *	power check FILE STATE BLOCKS
  *
- * FILE is a disk, or a file, in blocks of 4 KiB. A quarter of it belongs to each writer:
- * with O_DIRECT and fdatasync(), with O_DIRECT and O_DSYNC, by the page cache with
- * fdatasync(), and by it with O_DSYNC. Each sector has its block's version, which grows.
- * STATE keeps of each block which version was tried last and which was acknowledged
- * last: there must be one from this to that.
+ * FILE is a disk or a file, in blocks of 4 KiB. Each of the four writers has a
+ * quarter of it. They use O_DIRECT with fdatasync(), O_DIRECT with O_DSYNC, the
+ * page cache with fdatasync(), and the page cache with O_DSYNC. Each sector
+ * contains the version of its block, which grows with each write. STATE has the
+ * last version of each block that we tried to write, and the last one that was
+ * acknowledged. If no data are lost, the version found is in this range.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -86,7 +87,7 @@ static void fill(void *buffer, u64 block, u64 version)
 	}
 }
 
-/* Some blocks that are next to each other. Returns false if it failed. */
+/* Write @n adjacent blocks. Returns false if this fails. */
 static bool write_some(struct writer *w, int fd, void *buffer, unsigned long first,
 		       unsigned int n)
 {
@@ -190,7 +191,7 @@ static bool is_whole(const struct sector *s, unsigned long block, unsigned int n
 	return true;
 }
 
-/* What is there now must stay. */
+/* The version found becomes the acknowledged one: it must not be lost later. */
 static int check(void)
 {
 	int fd = open(file_name, O_RDONLY | O_DIRECT), bad = 0;
