@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of dm-mpath-error.c: each row of its tables, and what is beside it.
+ * KUnit suite of mpath/error.c: each row of its tables, and the cases outside
+ * of them.
  *
- * suite: dm_mpath_error		from status, host byte and sense to a verdict
+ * suite: dm_mpath_error		disposition by status, host byte and sense
  */
 
 #include <kunit/test.h>
@@ -12,10 +13,10 @@
 
 #include "mpath/mpath.h"
 
-/* So often something is tried again; the rows that say first and then differ there. */
+/* The number of retries; rows with "first" and "then" differ from there on. */
 #define TRIES	5
 
-/* A clone that has failed, with the command of a SCSI disk behind it. */
+/* A failed clone, with the command of a SCSI disk. */
 struct failed {
 	struct request clone;
 	struct scsi_cmnd cmd;
@@ -25,7 +26,7 @@ struct failed {
 	u8 sense[SCSI_SENSE_BUFFERSIZE];
 };
 
-/* Each right behind its request. */
+/* The driver's data are behind each request. */
 static_assert(offsetof(struct failed, cmd) == sizeof(struct request));
 static_assert(offsetof(struct failed, io) ==
 	      offsetof(struct failed, rq) + sizeof(struct request));
@@ -82,7 +83,10 @@ static const struct status_param status_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(status, status_params, name);
 
-/* What the device has answered is passed up; the rest has a verdict by status. */
+/*
+ * Errors of the device are passed up. For all other errors, the status decides
+ * the disposition.
+ */
 static void status_test(struct kunit *test)
 {
 	const struct status_param *p = test->param_value;
@@ -93,7 +97,7 @@ static void status_test(struct kunit *test)
 		return;
 	KUNIT_EXPECT_EQ(test, (int)mpath_judge(&f->clone, false, p->status, &f->io),
 			(int)p->verdict);
-	/* SCSI is asked for more only where the status says nothing. */
+	/* We only look at the SCSI result if the status is unspecific. */
 	f->cmd.result = DID_PARITY << 16;
 	if (p->status != BLK_STS_IOERR)
 		KUNIT_EXPECT_EQ(test, (int)mpath_judge(&f->clone, true, p->status,
@@ -156,7 +160,7 @@ static void expect_verdicts(struct kunit *test, struct failed *f,
 	}
 }
 
-/* The way there: the sense is not looked at. */
+/* With an error of the transport, the sense is ignored. */
 static void host_test(struct kunit *test)
 {
 	const struct verdict_param *p = test->param_value;
@@ -212,7 +216,7 @@ static const struct verdict_param sense_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(sense, sense_params, name);
 
-/* In either format, the verdict is the same. */
+/* Both formats of the sense have the same disposition. */
 static void sense_test(struct kunit *test)
 {
 	const struct verdict_param *p = test->param_value;
@@ -226,7 +230,7 @@ static void sense_test(struct kunit *test)
 	}
 }
 
-/* Sense without end, or none: the path. */
+/* If there is no sense, or only garbage, the path fails. */
 static void no_sense_test(struct kunit *test)
 {
 	static const struct verdicts fails = FAILS;
@@ -238,9 +242,9 @@ static void no_sense_test(struct kunit *test)
 	expect_verdicts(test, f, &fails);
 }
 
-/* ---- deferred errors: what the sense says is not of this command ---- */
+/* ---- deferred errors: the sense is that of an earlier command ---- */
 
-/* Response codes are 0x70 and 0x72 for this command, one more for an earlier one. */
+/* The response codes are 0x70 and 0x72, or 0x71 and 0x73 if it is deferred. */
 static void build_sense(struct failed *f, bool desc, bool deferred,
 			const struct verdict_param *p)
 {
@@ -249,7 +253,7 @@ static void build_sense(struct failed *f, bool desc, bool deferred,
 	f->sense[0] += deferred;
 }
 
-/* Whatever the sense is: the command is repeated, and not judged by it. */
+/* A command with deferred sense is retried, whatever the sense is. */
 static void deferred_test(struct kunit *test)
 {
 	static const struct verdicts repeats = REPEATS;
@@ -265,7 +269,10 @@ static void deferred_test(struct kunit *test)
 	}
 }
 
-/* SCSI lets a flush end well that was answered with a deferred error: it was not done. */
+/*
+ * SCSI completes a flush with deferred sense without an error, although the
+ * device did not carry it out.
+ */
 static void deferred_flush_test(struct kunit *test)
 {
 	const struct verdict_param *p = test->param_value;
@@ -281,7 +288,7 @@ static void deferred_flush_test(struct kunit *test)
 	}
 }
 
-/* Only the sense of this flush counts, not what an earlier command has left there. */
+/* Only the sense of this flush counts, not an old one in the buffer. */
 static void flush_without_sense_test(struct kunit *test)
 {
 	static const struct verdict_param medium = { .key = MEDIUM_ERROR, .asc = 0x0c };
@@ -306,7 +313,7 @@ static void flush_without_sense_test(struct kunit *test)
 static const u8 waits[] = { 0x01, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x11,
 			    0x14, 0x1a, 0x1b, 0x1d };
 
-/* A flush waits for a device that is becoming ready, as long as SCSI would. */
+/* A flush waits for a device to become ready, as long as SCSI would. */
 static void wait_test(struct kunit *test)
 {
 	struct failed *f = failed_command(test, REQ_OP_FLUSH);
@@ -315,7 +322,7 @@ static void wait_test(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(waits); i++) {
 		scsi_build_sense_buffer(0, f->sense, NOT_READY, 0x04, waits[i]);
-		/* It is not the tries that count. */
+		/* The time decides, not the number of retries. */
 		for (f->io.tries = 0; f->io.tries < U8_MAX; f->io.tries += 51) {
 			f->rq.start_time_ns = ktime_get_ns();
 			KUNIT_EXPECT_EQ(test, (int)judge(f), (int)MPATH_TRY_LATER);
@@ -327,7 +334,7 @@ static void wait_test(struct kunit *test)
 	}
 }
 
-/* A request that never became a command has no result to look at. */
+/* A request that was never prepared as a command has no result. */
 static void not_prepared_test(struct kunit *test)
 {
 	struct failed *f = failed_command(test, REQ_OP_READ);

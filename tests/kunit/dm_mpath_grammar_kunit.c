@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of dm-mpath-table.c, beside the texts that guest tests go through
- * (tests/tables): here under KASAN, with every word missing, and without memory.
+ * KUnit suite of mpath/table.c. Guest tests load many tables as well
+ * (tests/tables). Here we also do so under KASAN, with each word missing, and
+ * without memory.
  *
- * suite: dm_mpath_grammar		tables that are taken and printed back, and that are refused
+ * suite: dm_mpath_grammar		tables that are accepted and printed, or refused
  */
 
 #include <kunit/test.h>
@@ -18,12 +19,12 @@
 #define TEXT		512
 
 /**
- * struct map - a map that takes no table but those of the case
- * @tags: of @disk
- * @disk: a path's; request-based
+ * struct map - a map with no table but that of the case
+ * @tags: tags of @disk
+ * @disk: the request-based disk of a path
  * @md: the map
- * @table: of @md, without targets; never bound
- * @name: of the path, as tables have it
+ * @table: a table of @md without targets, which is never bound
+ * @name: the path's name in tables
  */
 struct map {
 	struct blk_mq_tag_set tags;
@@ -105,7 +106,7 @@ static void map_exit(struct kunit *test)
 		blk_mq_free_tag_set(&map->tags);
 }
 
-/* @text with %s as the path's name, to be freed. */
+/* Returns @text with the path's name for %s; the caller frees it. */
 static char *with_name(struct kunit *test, const char *text)
 {
 	struct map *map = test->priv;
@@ -123,7 +124,9 @@ static char *with_name(struct kunit *test, const char *text)
 	return full;
 }
 
-/* The constructor's answer; what it made is printed to @printed and destroyed. */
+/*
+ * Returns the constructor's result; prints the target to @printed, destroys it.
+ */
 static int load(struct kunit *test, unsigned int argc, char **argv, char *printed,
 		char **error)
 {
@@ -160,7 +163,7 @@ static int load_text(struct kunit *test, const char *text, char *printed, char *
 struct table_param {
 	const char *name;
 	const char *text;
-	const char *printed;	/* NULL: as given */
+	const char *printed;	/* NULL: printed as given */
 	int error;
 	const char *why;
 };
@@ -185,7 +188,7 @@ static const struct table_param good_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(good, good_params, name);
 
-/* It is taken, and the table line is what would be read the same way again. */
+/* The table is accepted, and its printed form is read as the same table. */
 static void good_test(struct kunit *test)
 {
 	const struct table_param *p = test->param_value;
@@ -202,7 +205,7 @@ static void good_test(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, again, printed);
 }
 
-/* Each number is how many words follow: with the last ones missing, it is refused. */
+/* Counts announce the words that follow, so a truncated table is refused. */
 static void truncated_test(struct kunit *test)
 {
 	const struct table_param *p = test->param_value;
@@ -259,12 +262,14 @@ static void bad_test(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, error, p->why);
 }
 
-/* ---- what nobody would write ---- */
+/* ---- random tables ---- */
 
 #define ROUNDS		4000
 #define MAX_ARGS	64
 
-/* Numbered by the seed of the round, which is in the message of what fails. */
+/*
+ * The seed of the round chooses the words, and is in the message of a failure.
+ */
 static const char *const random_words[] = {
 	"", "0", "1", "2", "3", "16", "17", "1024", "1025", "65536", "2147483648",
 	"4294967295", "4294967296", "18446744073709551616", "-1", "+1", "0x1", "1x",
@@ -285,7 +290,7 @@ static char *random_word(struct kunit *test, struct rnd_state *rnd)
 	return strcmp(word, "%") ? (char *)word : map->name;
 }
 
-/* One word is missing, too many, or another one. */
+/* Remove, add or replace one word. */
 static int change_word(struct kunit *test, struct rnd_state *rnd, int argc,
 		       char **argv)
 {
@@ -310,7 +315,7 @@ static int change_word(struct kunit *test, struct rnd_state *rnd, int argc,
 	}
 }
 
-/* A good table with some words changed: refused with a reason, or read back the same. */
+/* Change words of a good table: it is refused with a reason, or read back. */
 static void random_round(struct kunit *test, unsigned int seed, char *printed,
 			 char *again, unsigned int *taken)
 {
@@ -356,7 +361,7 @@ static void random_test(struct kunit *test)
 		random_round(test, first + i, printed, again, &taken);
 	kunit_info(test, "%u rounds from seed %u, %u tables taken\n", ROUNDS,
 		   first, taken);
-	/* It would not be a test of much, were it otherwise. */
+	/* If fewer tables were accepted, this would not test much. */
 	KUNIT_EXPECT_GT(test, taken, ROUNDS / 400);
 	KUNIT_EXPECT_LT(test, taken, ROUNDS / 2);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of dm-mpath-handler.c: pg_init, with a hardware handler that answers as the
- * case says, on the disk of scsi_debug. No I/O is sent there.
+ * KUnit suite of mpath/handler.c: pg_init with a hardware handler whose answers
+ * the case chooses, on the disk of scsi_debug. No I/O is sent to it.
  *
- * suite: dm_mpath_handler	groups that are made ready, and the answers of hardware handlers
+ * suite: dm_mpath_handler	pg_init of groups, answers of hardware handlers
  */
 
 #include <linux/device.h>
@@ -13,7 +13,7 @@
 
 #include "dm_mpath_kunit.h"
 
-/* The first disk that sd has. */
+/* The first disk of sd */
 #define DISK		"8:0"
 #define GROUPS		"2 1 round-robin 0 2 1 %a 1 %a 1 round-robin 0 1 1 %a 1"
 
@@ -21,14 +21,14 @@
 
 #define MAX_ASKED	16
 
-/* Activations that are not answered, in order. */
+/* Activations without an answer, in order */
 static struct asked {
 	activate_complete fn;
 	struct mpath_path *path;
 } asked[MAX_ASKED];
 static unsigned int nr_asked;
 static DEFINE_SPINLOCK(asked_lock);
-/* The case is over: nobody is kept waiting. */
+/* At the end of a case, answer each activation at once. */
 static bool at_once;
 static char params[64];
 
@@ -72,7 +72,7 @@ static struct scsi_device_handler dh = {
 	.set_params = dh_set_params,
 };
 
-/* A device that has a handler does not let go of it for this one. */
+/* A device that already has a handler keeps it instead of this one. */
 static struct scsi_device_handler late_dh = {
 	.name = "late-kunit",
 	.module = THIS_MODULE,
@@ -81,7 +81,7 @@ static struct scsi_device_handler late_dh = {
 	.activate = dh_activate,
 };
 
-/* The oldest question gets its answer.  The path's number; 0: there is none. */
+/* Answer the oldest activation. Returns the path's number, or 0. */
 static unsigned int answer(int outcome)
 {
 	struct asked a = {};
@@ -104,7 +104,7 @@ static void answer_all(int outcome)
 		;
 }
 
-/* ---- the bench ---- */
+/* ---- setup ---- */
 
 static int suite_init(struct kunit_suite *suite)
 {
@@ -113,7 +113,7 @@ static int suite_init(struct kunit_suite *suite)
 	       scsi_register_device_handler(&late_dh);
 }
 
-/* No other disk gets a handler, or a map. */
+/* We must not attach a handler or a map to any other disk. */
 static bool is_scsi_debug(void)
 {
 	struct file *file = bdev_file_open_by_dev(MKDEV(8, 0), BLK_OPEN_READ, NULL, NULL);
@@ -155,7 +155,7 @@ static void bench_exit(struct kunit *test)
 	map_remove(map);
 }
 
-/* Where I/O would go: the group's number, 0 for nowhere, or -EAGAIN: it waits. */
+/* The group that I/O would use: its number, 0 for none, or -EAGAIN to wait. */
 static int looked_for(struct mpath *m)
 {
 	struct mpath_path *path = mpath_find_path(m, 4096, REQ_OP_READ);
@@ -170,7 +170,7 @@ static bool comes_asked(unsigned int nr)
 	return COMES(READ_ONCE(nr_asked) == nr);
 }
 
-/* The first group is asked for, and its handler has been asked about both paths. */
+/* Start pg_init of the first group: both of its paths are being activated. */
 static struct mpath *begin(struct kunit *test, const char *text)
 {
 	struct mpath *m = mpath_start(test->priv, text);
@@ -182,7 +182,7 @@ static struct mpath *begin(struct kunit *test, const char *text)
 	return m;
 }
 
-/* ... and the first group is in use. */
+/* Also complete it, so that the first group is in use. */
 static struct mpath *begin_ready(struct kunit *test, const char *text)
 {
 	struct mpath *m = begin(test, text);
@@ -194,7 +194,7 @@ static struct mpath *begin_ready(struct kunit *test, const char *text)
 
 /* ---- answers ---- */
 
-/* I/O waits until the last path has been answered for, and nobody is asked twice. */
+/* I/O waits for the answers of all paths, and each is activated only once. */
 static void ready_test(struct kunit *test)
 {
 	struct mpath *m = begin(test, "0 1 kunit " GROUPS);
@@ -217,7 +217,7 @@ enum outcome { READY, TRIED_AGAIN, OTHER_GROUP, BROKEN };
 struct answer_param {
 	const char *name;
 	int answer;
-	/* With pg_init_retries, and without. */
+	/* With pg_init_retries, and without it */
 	enum outcome retries;
 	enum outcome none;
 	unsigned int delay_ms;
@@ -248,7 +248,7 @@ static const struct answer_param answer_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(answer, answer_params, name);
 
-/* Path 1 gets the answer, path 2 a good one. */
+/* Path 1 gets the answer @p, path 2 succeeds. */
 static void expect_outcome(struct kunit *test, struct mpath *m,
 			   const struct answer_param *p, enum outcome outcome)
 {
@@ -301,7 +301,7 @@ static void last_answer_test(struct kunit *test)
 	expect_outcome(test, m, p, p->none);
 }
 
-/* So many rounds, each after the delay that the table says, and the path fails. */
+/* We retry with the delay of the table. If all retries fail, the path fails. */
 static void retries_test(struct kunit *test)
 {
 	struct mpath *m = begin(test, "4 pg_init_retries 2 pg_init_delay_msecs 700 1 kunit "
@@ -319,16 +319,16 @@ static void retries_test(struct kunit *test)
 	answer_all(SCSI_DH_RETRY);
 	KUNIT_EXPECT_TRUE(test, path_nr(m, 1)->failed);
 	KUNIT_EXPECT_TRUE(test, path_nr(m, 2)->failed);
-	/* The other group is next. */
+	/* Now the other group is used. */
 	KUNIT_EXPECT_EQ(test, looked_for(m), -EAGAIN);
 	KUNIT_EXPECT_TRUE(test, comes_asked(1));
 	KUNIT_EXPECT_EQ(test, answer(SCSI_DH_OK), 3);
 	KUNIT_EXPECT_EQ(test, looked_for(m), 2);
 }
 
-/* ---- what changes meanwhile ---- */
+/* ---- changes during pg_init ---- */
 
-/* Another group is wanted: what the first one's handler says counts no more. */
+/* After a switch to another group, answers for the first one are ignored. */
 static void switch_test(struct kunit *test)
 {
 	struct mpath *m = begin(test, "2 pg_init_retries 3 1 kunit " GROUPS);
@@ -343,7 +343,7 @@ static void switch_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, path_nr(m, 1)->failed);
 }
 
-/* A path fails while it is asked about; its answer does not bring it back. */
+/* A path fails during its activation: an answer does not reinstate it. */
 static void fail_test(struct kunit *test)
 {
 	struct mpath *m = begin(test, "0 1 kunit " GROUPS);
@@ -356,7 +356,7 @@ static void fail_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, answer(SCSI_DH_NOSYS), 3);
 	KUNIT_EXPECT_EQ(test, looked_for(m), 0);
 	KUNIT_EXPECT_EQ(test, m->nr_usable, 0);
-	/* The first path that comes back starts its group afresh. */
+	/* The first reinstated path starts pg_init of its group. */
 	mpath_reinstate_path(m, path_nr(m, 2));
 	KUNIT_EXPECT_EQ(test, looked_for(m), -EAGAIN);
 	KUNIT_EXPECT_TRUE(test, comes_asked(1));
@@ -364,7 +364,9 @@ static void fail_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, looked_for(m), 1);
 }
 
-/* One that comes back into the group in use is made ready alone, and nobody waits. */
+/*
+ * A path reinstated in the current group is activated alone, and I/O continues.
+ */
 static void alone_test(struct kunit *test)
 {
 	struct mpath *m = begin_ready(test, "2 pg_init_retries 1 1 kunit " GROUPS);
@@ -380,14 +382,14 @@ static void alone_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, path_nr(m, 1)->failed);
 	KUNIT_EXPECT_EQ(test, nr_asked, 0);
 	KUNIT_EXPECT_EQ(test, m->pg_init_count, 1);
-	/* In a group that is not in use, nobody is asked. */
+	/* In any other group, a reinstated path is not activated. */
 	mpath_fail_path(m, path_nr(m, 3));
 	mpath_reinstate_path(m, path_nr(m, 3));
 	schedule_timeout_uninterruptible(HZ);
 	KUNIT_EXPECT_EQ(test, nr_asked, 0);
 }
 
-/* The last resort is a disabled group, and it is not asked at once. */
+/* If all groups are disabled, one of them is activated again after a delay. */
 static void last_resort_test(struct kunit *test)
 {
 	struct mpath *m = begin(test, "0 1 kunit " GROUPS);
@@ -403,14 +405,14 @@ static void last_resort_test(struct kunit *test)
 	KUNIT_EXPECT_GE(test, jiffies - start, 2 * HZ);
 	answer_all(SCSI_DH_OK);
 	KUNIT_EXPECT_EQ(test, looked_for(m), 1);
-	/* It has proved itself. */
+	/* Its activation succeeded, so it is enabled again. */
 	KUNIT_EXPECT_FALSE(test, m->groups[0]->bypassed);
 	KUNIT_EXPECT_TRUE(test, m->groups[1]->bypassed);
 }
 
 /* ---- suspends ---- */
 
-/* A round that is put off does not hold up a suspend that flushes. */
+/* A delayed retry does not delay a suspend: the retry is started at once. */
 static void hurry_test(struct kunit *test)
 {
 	struct map *map = test->priv;
@@ -433,7 +435,10 @@ static void hurry_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, looked_for(m), 1);
 }
 
-/* Nor does a handler that does not answer, for ever: it is dealt with when it comes. */
+/*
+ * If a handler does not answer, the suspend finishes; a late answer is
+ * harmless.
+ */
 static void late_test(struct kunit *test)
 {
 	struct map *map = test->priv;
@@ -451,7 +456,7 @@ static void late_test(struct kunit *test)
 	map_resume(map);
 }
 
-/* While a suspend drains, what a handler cannot do now it does not do later. */
+/* While a suspend drains, paths fail instead of being retried later. */
 static void drain_test(struct kunit *test)
 {
 	struct map *map = test->priv;
@@ -470,7 +475,7 @@ static void drain_test(struct kunit *test)
 struct attach_param {
 	const char *name;
 	const char *text;
-	/* Of the table line: NULL: it is refused. */
+	/* The handler in the table line. NULL: the table is refused. */
 	const char *handler;
 	const char *params;
 };
@@ -499,7 +504,7 @@ static void attach_test(struct kunit *test)
 	int r;
 
 	KUNIT_ASSERT_NOT_NULL(test, text);
-	/* So that the disk has one. */
+	/* Attach this handler to the disk first. */
 	mpath_start(map, "0 1 kunit " GROUPS);
 	params[0] = '\0';
 	map_suspend(map, NOFLUSH);

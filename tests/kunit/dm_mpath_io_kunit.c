@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suites of the multipath target with I/O: errors and paths in both modes, the
- * guard, the prober, messages and what is said of it all (dm_mpath_kunit.h).
+ * KUnit suites of the multipath target with I/O: errors and paths in both
+ * modes, stall detection, the prober, messages, and their texts
+ * (dm_mpath_kunit.h).
  *
  * suite: dm_mpath_io		errors, paths and suspends, in request and in bio mode
- * suite: dm_mpath_messages	messages, status lines, probes, the guard and path_stats
+ * suite: dm_mpath_messages	messages, status lines, probes, stalls and path_stats
  */
 
 #include "dm_mpath_kunit.h"
@@ -22,7 +23,7 @@ struct error_param {
 	blk_status_t first;
 	blk_status_t second;
 	blk_status_t comes;
-	/* Paths that are left. */
+	/* The number of usable paths afterwards */
 	unsigned int usable;
 };
 
@@ -50,7 +51,10 @@ static const struct error_param error_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(error, error_params, name);
 
-/* A path's error goes nowhere while another path is left; one of the data's comes at once. */
+/*
+ * An error of the path is not passed up while another path is usable. An error
+ * of the data is passed up at once.
+ */
 static void error_test(struct kunit *test)
 {
 	const struct error_param *p = test->param_value;
@@ -92,7 +96,7 @@ static const struct op_param op_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(op, op_params, name);
 
-/* Each operation, with a path that fails under it. */
+/* A path fails during each of the operations. */
 static void expect_failover(struct kunit *test, const char *text)
 {
 	const struct op_param *p = test->param_value;
@@ -123,21 +127,22 @@ static void bio_op_test(struct kunit *test)
 	expect_failover(test, BIO);
 }
 
-/* ---- waiting, and suspends ---- */
+/* ---- waiting and suspending ---- */
 
 struct wait_param {
 	const char *name;
 	const char *text;
 	unsigned int flags;
-	/* To what waits when the map is suspended. */
+	/* The result of I/O that waits at the time of the suspend */
 	blk_status_t comes;
 	bool from_next_table;
 };
 
 /*
- * Not a noflush suspend in bio mode: until dm core has stopped the map it hands the bios
- * back and forth with us, for which the clock of time-travel=inf-cpu gives it for ever.
- * tests/guest has that.
+ * There is no case for a noflush suspend in bio mode. Until dm core has stopped
+ * the map, we exchange the bios with it again and again. With
+ * time-travel=inf-cpu, time does not pass during that, so it would never end.
+ * tests/guest covers this case.
  */
 static const struct wait_param wait_params[] = {
 	{ "rq_flush", RQ_QUEUEING, 0, BLK_STS_IOERR, false },
@@ -155,7 +160,9 @@ static void wait_test(struct kunit *test)
 	struct io *ios[2];
 	unsigned int i;
 
-	/* One that a path has, and that comes back when there is none; and a new one. */
+	/*
+	 * One request fails on the last path; another one arrives after that.
+	 */
 	ios[0] = io_submit(map, REQ_OP_WRITE, 0, 8, 1);
 	mpath_fail_path(m, path_nr(m, 2));
 	KUNIT_ASSERT_TRUE(test, COMES(lower_end(&map->a, BLK_STS_TRANSPORT)));
@@ -178,7 +185,7 @@ static void wait_test(struct kunit *test)
 	}
 }
 
-/* What waits goes on with the path that comes back, in both modes. */
+/* In both modes, waiting I/O is sent when a path is reinstated. */
 static void back_test(struct kunit *test)
 {
 	const struct wait_param *p = test->param_value;
@@ -195,7 +202,9 @@ static void back_test(struct kunit *test)
 	expect_end(test, io, BLK_STS_OK);
 }
 
-/* Both disks say that they are busy: the map's queue keeps the request. */
+/*
+ * If both disks report that they are busy, the map's queue keeps the request.
+ */
 static void busy_test(struct kunit *test)
 {
 	struct map *map = test->priv;
@@ -215,7 +224,7 @@ static void busy_test(struct kunit *test)
 	expect_end(test, io, BLK_STS_OK);
 }
 
-/* A device that is full, and a selector that knows another. */
+/* A full device: the selector chooses another one. */
 static void full_test(struct kunit *test)
 {
 	struct map *map = test->priv;
@@ -238,7 +247,9 @@ static const char *const selectors[] = {
 
 KUNIT_ARRAY_PARAM(selector, selectors, NULL);
 
-/* Under each selector requests of all sizes end, over a path that goes and comes back. */
+/*
+ * With each selector, requests of all sizes end while a path fails and returns.
+ */
 static void selector_test(struct kunit *test)
 {
 	const char *selector = *(const char *const *)test->param_value;
@@ -267,7 +278,7 @@ static void selector_test(struct kunit *test)
 
 /* ---- devices ---- */
 
-/* An ioctl goes where a request would. */
+/* An ioctl uses the path that a request would use. */
 static void ioctl_test(struct kunit *test)
 {
 	struct map *map = test->priv;
@@ -308,7 +319,7 @@ static struct kunit_suite io_suite = {
 
 #define TEXT	4096
 
-/* @words, with %a and %b; the answer is in @text. */
+/* Send @words, with devices for %a and %b. The answer is in @text. */
 static int message(struct map *map, const char *words, char *text, unsigned int size)
 {
 	char **argv, *copy = map_text(map, words);
@@ -338,7 +349,7 @@ struct message_param {
 	const char *name;
 	const char *words;
 	int r;
-	/* In the info line after it, and an I/O; NULL: as before. */
+	/* The info line after the message and an I/O. NULL: unchanged */
 	const char *info;
 };
 
@@ -372,7 +383,7 @@ static const struct message_param message_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(message, message_params, name);
 
-/* It says so, does what it says, and does nothing else. */
+/* The message returns the expected result, has its effect, and no other. */
 static void message_test(struct kunit *test)
 {
 	const struct message_param *p = test->param_value;
@@ -384,7 +395,7 @@ static void message_test(struct kunit *test)
 
 	mpath_find_path(m, 0, REQ_OP_READ);
 	r = message(map, p->words, text, TEXT);
-	/* Whatever the kernel says of a name that is no device's. */
+	/* The error for an unknown device name depends on the kernel. */
 	if (p->r == -ENODEV)
 		KUNIT_EXPECT_LT(test, r, 0);
 	else
@@ -395,7 +406,7 @@ static void message_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mpath_may_wait(m), !strcasecmp(p->words, "queue_if_no_path"));
 }
 
-/* A map that is suspended takes none, but says what it has in flight. */
+/* A suspended map refuses messages, but shows its I/O in flight. */
 static void suspended_test(struct kunit *test)
 {
 	struct map *map = test->priv;
@@ -409,7 +420,7 @@ static void suspended_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, has(map, text, " suspend done in_flight 0 "));
 }
 
-/* ---- lines ---- */
+/* ---- status lines ---- */
 
 #define ALL_FEATURES	"12 queue_if_no_path pg_init_retries 3 pg_init_delay_msecs 100 " \
 			"no_path_timeout 60 error_guard probe_interval 5000 " \
@@ -418,7 +429,7 @@ static void suspended_test(struct kunit *test)
 			"queue-length 0 1 1 %a 1 "
 #define INFO_WORDS	"2 0 0 0 2 1 A 0 2 3 %a A 0 0 1 ok %b F 1 0 2 ok E 0 1 2 %a A 0 0 ok "
 
-/* As multipathd writes them: what it compares with what it has asked for. */
+/* multipathd compares the table with its own text, so it must be the same. */
 static void lines_test(struct kunit *test)
 {
 	struct map *map = test->priv;
@@ -437,7 +448,7 @@ static void lines_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, has(map, text, ",is_active_0_1=F,fail_count_0_1=1"));
 }
 
-/* A room that is too small is filled, as dm core asks again then. */
+/* A buffer that is too small is filled, so that dm core tries a larger one. */
 static void small_room_test(struct kunit *test)
 {
 	struct map *map = test->priv;
@@ -456,7 +467,7 @@ static void small_room_test(struct kunit *test)
 
 /* ---- probes ---- */
 
-/* One disk answers, the other one does not: it fails, and comes back when it answers. */
+/* A silent disk fails its path. When it answers, the path is reinstated. */
 static void probe_test(struct kunit *test)
 {
 	struct map *map = test->priv;
@@ -472,7 +483,10 @@ static void probe_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, path_nr(m, 1)->failed);
 	KUNIT_EXPECT_TRUE(test, path_nr(m, 2)->failed);
 
-	/* Its read is still there: no other one is sent, and no answer is no failure anew. */
+	/*
+	 * The old read is still in flight, so no other one is sent. The path
+	 * does not fail a second time for it.
+	 */
 	KUNIT_EXPECT_EQ(test, message(map, "probe_path %b 100 reinstate", text, TEXT), 1);
 	KUNIT_EXPECT_STREQ(test, text, map_text(map, "%b TIMEOUT\n"));
 	KUNIT_EXPECT_EQ(test, map->b.arrived, 1);
@@ -482,7 +496,10 @@ static void probe_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, strstarts(text, map_text(map, "%b OK ")));
 	KUNIT_EXPECT_FALSE(test, path_nr(m, 2)->failed);
 
-	/* An error of the path's; one of the data's is an answer. */
+	/*
+	 * This is an error of the path. An error of the data counts as an
+	 * answer.
+	 */
 	lower_release(&map->b, BLK_STS_TRANSPORT);
 	KUNIT_EXPECT_EQ(test, message(map, "probe_path %b", text, TEXT), 1);
 	KUNIT_EXPECT_TRUE(test, strstarts(text, map_text(map, "%b ERROR ")));
@@ -492,7 +509,9 @@ static void probe_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, path_nr(m, 2)->failed);
 }
 
-/* With probe_interval paths come back by themselves, but for what a message has failed. */
+/*
+ * With probe_interval, all paths are reinstated except those failed by message.
+ */
 static void interval_test(struct kunit *test)
 {
 	struct map *map = test->priv;
@@ -507,7 +526,7 @@ static void interval_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, path_nr(m, 1)->failed);
 	KUNIT_EXPECT_TRUE(test, path_nr(m, 2)->failed);
 
-	/* While the map is suspended nobody is asked. */
+	/* A suspended map is not probed. */
 	map_suspend(map, NOFLUSH);
 	map->a.arrived = 0;
 	schedule_timeout_uninterruptible(10 * HZ);
@@ -516,7 +535,7 @@ static void interval_test(struct kunit *test)
 	schedule_timeout_uninterruptible(5 * HZ);
 	KUNIT_EXPECT_GE(test, map->a.arrived, 2);
 
-	/* The last path stays, though it is silent. */
+	/* The last path is kept although it is silent. */
 	map->a.at_once = false;
 	schedule_timeout_uninterruptible(10 * HZ);
 	KUNIT_EXPECT_FALSE(test, path_nr(m, 1)->failed);
@@ -539,7 +558,7 @@ static void probing_work(struct work_struct *work)
 	complete(&p->done);
 }
 
-/* A message that waits for silent paths does not hold up a suspend. */
+/* A message that waits for silent paths does not delay a suspend. */
 static void stopped_probe_test(struct kunit *test)
 {
 	struct map *map = test->priv;
@@ -559,7 +578,7 @@ static void stopped_probe_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, p->r, -EBUSY);
 }
 
-/* ---- the guard, and path_stats ---- */
+/* ---- stall detection and path_stats ---- */
 
 struct guard_param {
 	const char *name;
@@ -573,7 +592,7 @@ static const struct guard_param guard_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(guard, guard_params, name);
 
-/* The path that has swallowed a request gets nothing until it goes on. */
+/* A path that swallows a request gets no more until one completes. */
 static void guard_test(struct kunit *test)
 {
 	const struct guard_param *p = test->param_value;
@@ -602,7 +621,7 @@ static void guard_test(struct kunit *test)
 	expect_end(test, stuck, BLK_STS_OK);
 	KUNIT_EXPECT_FALSE(test, path_nr(m, 1)->stalled);
 
-	/* All of a group that is stalled is used. */
+	/* If all paths of a group are stalled, all of them are used. */
 	map->b.at_once = false;
 	for (i = 0; i < 2; i++)
 		io_submit(map, REQ_OP_WRITE, 0, 8, 1);
@@ -626,7 +645,7 @@ static const struct class_param classes[] = {
 	{ BLK_STS_INVAL, "error_io 1" },
 };
 
-/* Each I/O is counted once, for what it was. */
+/* Each I/O is counted once, in its own class. */
 static void stats_test(struct kunit *test)
 {
 	struct map *map = test->priv;

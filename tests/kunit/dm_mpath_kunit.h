@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dm_mpath_*_kunit: a running map of the multipath target. They are linked into it, and
- * so get at its state.
+ * dm_mpath_*_kunit: a running map of the multipath target. The suites are
+ * linked into the target's module, so that they can access its state.
  */
 #ifndef DM_MPATH_KUNIT_H
 #define DM_MPATH_KUNIT_H
@@ -10,7 +10,7 @@
 #include "dm_rq_kunit.h"
 
 #define TARGET		"mpath-rq"
-/* Paths 1 and 2 are in the first group, 3 and 4 in the second; 1 and 3 are disk a. */
+/* Paths 1 and 2 are the first group, 3 and 4 the second; 1 and 3 are disk a. */
 #define GROUPS_2X2	"2 1 round-robin 0 2 1 %a 1 %b 1 round-robin 0 2 1 %a 1 %b 1"
 #define ONE_GROUP	"1 1 round-robin 0 2 1 %a 1 %b 1"
 
@@ -19,7 +19,7 @@ static inline struct mpath *mpath_in(struct map *map)
 	return mpath_of(map_target(map));
 }
 
-/* @nr: as in the table, from 1 */
+/* @nr: the path's number in the table, from 1 */
 static inline struct mpath_path *path_nr(struct mpath *m, unsigned int nr)
 {
 	struct mpath_path *path;
@@ -30,7 +30,7 @@ static inline struct mpath_path *path_nr(struct mpath *m, unsigned int nr)
 	return NULL;
 }
 
-/* Disks and a map, which has no table yet. */
+/* Create the disks, and a map without a table. */
 static inline int mpath_bench_init(struct kunit *test)
 {
 	struct map *map = kunit_kzalloc(test, sizeof(*map), GFP_KERNEL);
@@ -44,7 +44,7 @@ static inline int mpath_bench_init(struct kunit *test)
 	return 0;
 }
 
-/* Whatever the case left behind comes to its end. */
+/* Complete everything that the case has left in flight. */
 static inline void mpath_bench_exit(struct kunit *test)
 {
 	struct map *map = test->priv;

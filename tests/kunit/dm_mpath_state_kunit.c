@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of dm-mpath-state.c, in a map that runs (dm_mpath_kunit.h).
+ * KUnit suite of mpath/path.c and mpath/group.c on a running map
+ * (dm_mpath_kunit.h).
  *
- * suite: dm_mpath_state		paths, groups, queueing: each step, and what it leaves
+ * suite: dm_mpath_state		paths, groups and queueing: the state after each step
  */
 
 #include "dm_mpath_kunit.h"
@@ -22,12 +23,12 @@ enum deed {
 };
 
 /**
- * struct step - something is done, and then I/O looks for a path
- * @deed: what
- * @nr: to the path or group of that number
- * @group: the one that has the path; 0: there is none
- * @letters: of the groups then, as in the info line
- * @usable: so many paths have not failed
+ * struct step - an event, followed by the choice of a path for I/O
+ * @deed: the event
+ * @nr: the number of its path or group
+ * @group: the group of the chosen path; 0: none is usable
+ * @letters: the groups' letters after that, as in the info line
+ * @usable: the number of usable paths
  */
 struct step {
 	enum deed deed;
@@ -46,8 +47,8 @@ static const struct walk_param walk_params[] = {
 	{ "failover", {
 		{ LOOK, 0, 1, "AE", 4 },
 		{ FAIL, 1, 1, "AE", 3 },
-		{ FAIL, 2, 2, "EA", 2 },	/* the last one of its group */
-		{ REINSTATE, 1, 2, "EA", 3 },	/* no way back by itself */
+		{ FAIL, 2, 2, "EA", 2 },	/* the group's last path */
+		{ REINSTATE, 1, 2, "EA", 3 },	/* no automatic failback */
 		{ FAIL, 3, 2, "EA", 2 },
 		{ FAIL, 4, 1, "AE", 1 },
 		{ FAIL, 1, 0, "EE", 0 },
@@ -80,13 +81,13 @@ static const struct walk_param walk_params[] = {
 		{ ANSWERS, 2, 2, "EA", 3 },
 		{ REINSTATE, 1, 2, "EA", 4 },
 		{ FAIL, 1, 2, "EA", 3 },
-		{ ANSWERS, 1, 2, "EA", 4 },	/* the word is spent */
+		{ ANSWERS, 1, 2, "EA", 4 },	/* reinstating cleared admin_fail */
 	} },
 	{ "silent", {
 		{ FAIL_SILENT, 1, 1, "AE", 3 },
 		{ FAIL_SILENT, 2, 2, "EA", 2 },
 		{ FAIL_SILENT, 3, 2, "EA", 1 },
-		{ FAIL_SILENT, 4, 2, "EA", 1 },	/* the last one stays */
+		{ FAIL_SILENT, 4, 2, "EA", 1 },	/* the last path is kept */
 		{ FAIL, 4, 0, "EE", 0 },
 		{ ANSWERS, 4, 2, "EA", 1 },
 	} },
@@ -97,20 +98,20 @@ static const struct walk_param walk_params[] = {
 		{ SWITCH, 1, 1, "AE", 4 },
 		{ FAIL, 3, 1, "AE", 3 },
 		{ FAIL, 4, 1, "AE", 2 },
-		{ SWITCH, 2, 1, "AE", 2 },	/* it has no path */
-		{ REINSTATE, 3, 1, "AE", 3 },	/* and the wish is forgotten */
+		{ SWITCH, 2, 1, "AE", 2 },	/* no usable path there */
+		{ REINSTATE, 3, 1, "AE", 3 },	/* and it is not remembered */
 	} },
 	{ "disable", {
 		{ LOOK, 0, 1, "AE", 4 },
 		{ DISABLE, 1, 2, "DA", 4 },
-		{ DISABLE, 2, 1, "DD", 4 },	/* rather that than none */
+		{ DISABLE, 2, 1, "DD", 4 },	/* better than none */
 		{ ENABLE, 2, 2, "DA", 4 },
 		{ FAIL, 3, 2, "DA", 3 },
-		{ FAIL, 4, 1, "DE", 2 },	/* the last resort */
+		{ FAIL, 4, 1, "DE", 2 },	/* the only usable one */
 		{ REINSTATE, 4, 1, "DE", 3 },
 		{ ENABLE, 1, 1, "AE", 3 },
 		{ DISABLE, 2, 1, "AD", 3 },
-		{ SWITCH, 2, 2, "EA", 3 },	/* a switch enables all */
+		{ SWITCH, 2, 2, "EA", 3 },	/* enables all groups */
 	} },
 	{ "disabled_without_path", {
 		{ LOOK, 0, 1, "AE", 4 },
@@ -194,7 +195,7 @@ static void walk_test(struct kunit *test)
 	}
 }
 
-/* Each failure counts once, for the info line, and so does each event. */
+/* The info line counts each failure and each event once. */
 static void count_test(struct kunit *test)
 {
 	struct mpath *m = mpath_start(test->priv, "0 0 " GROUPS_2X2);
@@ -215,7 +216,7 @@ static void count_test(struct kunit *test)
 
 #define SECOND_FIRST	"0 0 2 2 round-robin 0 1 1 %a 1 round-robin 0 1 1 %b 1"
 
-/* A map whose table says so begins with another group; one without groups has no path. */
+/* The table may name another first group. A map without groups has no path. */
 static void first_group_test(struct kunit *test)
 {
 	struct map *map = test->priv;
@@ -232,7 +233,7 @@ static void first_group_test(struct kunit *test)
 	spin_unlock_irq(&m->lock);
 }
 
-/* ---- queueing over suspends ---- */
+/* ---- queueing during and after suspends ---- */
 
 enum queue_deed { NOTHING, TURN_ON, TURN_OFF };
 
@@ -259,7 +260,7 @@ static const struct queue_param queue_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(queue, queue_params, name);
 
-/* With the suspend still under way: a device holds a request. */
+/* A device holds a request, so that the suspend does not finish. */
 static void queue_test(struct kunit *test)
 {
 	const struct queue_param *p = test->param_value;
@@ -284,7 +285,7 @@ static void queue_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, m->suspending);
 }
 
-/* A suspend that was given up leaves all as it was. */
+/* An interrupted suspend restores the state. */
 static void undo_test(struct kunit *test)
 {
 	struct map *map = test->priv;
@@ -298,7 +299,7 @@ static void undo_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, m->draining);
 }
 
-/* ---- I/O without a path ---- */
+/* ---- I/O without a usable path ---- */
 
 static void fail_all(struct mpath *m)
 {
@@ -308,7 +309,10 @@ static void fail_all(struct mpath *m)
 		mpath_fail_path(m, path_nr(m, i));
 }
 
-/* It fails; or waits, for a path, for the end of the waiting, or for a suspend. */
+/*
+ * I/O fails, or it waits until a path is reinstated, queueing is turned off, or
+ * the map is suspended.
+ */
 static void no_path_test(struct kunit *test)
 {
 	struct map *map = test->priv;
@@ -343,7 +347,7 @@ static void no_path_test(struct kunit *test)
 struct limit_param {
 	const char *name;
 	const char *text;
-	/* On again when a path comes back. */
+	/* Is queueing on again after a path was reinstated? */
 	bool again;
 };
 
@@ -355,7 +359,10 @@ static const struct limit_param limit_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(limit, limit_params, name);
 
-/* To the tick: what waits does so until the limit, which begins with the last failure. */
+/*
+ * Waiting I/O fails at the limit, within one tick. The time starts with the
+ * failure of the last path.
+ */
 static void limit_test(struct kunit *test)
 {
 	const struct limit_param *p = test->param_value;
@@ -375,13 +382,13 @@ static void limit_test(struct kunit *test)
 
 	mpath_reinstate_path(m, path_nr(m, 1));
 	KUNIT_EXPECT_EQ(test, mpath_may_wait(m), p->again);
-	/* A path in time, and the clock stands still. */
+	/* A path reinstated in time stops the limit. */
 	fail_all(m);
 	schedule_timeout_uninterruptible(4 * HZ);
 	mpath_reinstate_path(m, path_nr(m, 1));
 	schedule_timeout_uninterruptible(4 * HZ);
 	KUNIT_EXPECT_EQ(test, mpath_may_wait(m), p->again);
-	/* Who says no means it. */
+	/* If queueing was turned off by message, it stays off. */
 	fail_all(m);
 	schedule_timeout_uninterruptible(6 * HZ);
 	mpath_set_queueing(m, false);
