@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# bench-compare.awk - for scripts/bench compare: two result sets, each one file, beside each other.
+# bench-compare.awk - for scripts/bench compare: compare two result sets, each in one file.
 #   awk -v TOLERANCE=PART -f bench-compare.awk A B
-# A table per case; exit 1 if a figure got worse, 2 if a line is no result.
+# Prints a table per case. The exit status is 1 if a figure got worse, 2 if a line is malformed.
 #
-# Worse, or better, is a figure whose median has moved by more than TOLERANCE of itself, if no sample of the one
-# set lies among those of the other.
+# A figure is worse, or better, if its median has changed by more than TOLERANCE of itself, and the ranges of the
+# samples do not overlap.
 
 BEGIN { FS = "\t"; OFS = FS }
 
@@ -52,7 +52,7 @@ $1 == "bar" {
 	}
 }
 
-# What is good: 1 much, -1 little, 0 neither
+# 1 if a larger figure is better, -1 if a smaller one is, 0 if neither
 function sense(figure) {
 	if (figure ~ /^(queues|host busy|left behind|of it )/)
 		return 0
@@ -61,7 +61,7 @@ function sense(figure) {
 	return figure ~ /iops|IOPS|MB\/s|share|of sum|of oracle|vs stock/ ? 1 : -1
 }
 
-# better, worse or nothing: of key, which both have
+# change KEY FIGURE: returns better, worse or nothing, for a key that both sets have
 function change(key, figure,	gain) {
 	if (low[2, key] + 0 <= high[1, key] + 0 && low[1, key] + 0 <= high[2, key] + 0)
 		return ""

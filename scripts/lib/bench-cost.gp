@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-# bench-cost.gp - instructions per I/O, by layer: from `cost` (null_blk, added, kind, name), for scripts/bench plots
+# bench-cost.gp - for scripts/bench plots: instructions per I/O and layer, from `cost` (null_blk, added, kind, name)
 set terminal svg size 820,520 font 'sans-serif,13' background '#ffffff'
 set datafile separator "\t"
 stats 'cost' using 1 nooutput
 rows = STATS_records
-set title "Instructions per 4 KiB random read, two null_blk paths, depth 32 (".kernel.")\ngrey: null_blk itself; colour: what the layer adds" noenhanced
+set title "Instructions per 4 KiB random read, two null_blk paths, depth 32\n(".kernel."; grey: null_blk itself; colour: added by the layer)" noenhanced
 set yrange [-0.6:rows - 0.4]
 set xrange [0:14000]
 set xtics 2000

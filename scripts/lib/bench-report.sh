@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2153 # scripts/bench's variables
 #
-# bench-report.sh - sourced by scripts/bench, after common.sh: what is done with results: they are
-# kept in tests/results, two sets are compared, plots are drawn.
+# bench-report.sh - sourced by scripts/bench after common.sh: stores results in tests/results, compares two sets, and
+# draws plots.
 
 LIB=$(dirname "${BASH_SOURCE[0]}")
 
 ### tests/results
 
-# Each case from this run, or else as it is there.
+# store_results: store each case of this run, and keep the stored results of other cases
 store_results() {
 	local kept=$REPO/tests/results/bench-$KREL.tsv name
 	mkdir -p "$REPO/tests/results"
@@ -23,7 +23,7 @@ store_results() {
 	[[ " ${SELECTION[*]} " != *" changing "* ]] || store_time_line "$RESULTS/$KREL/changing.timeline"
 }
 
-# Depths and entrants that are shown over time; more would be unreadable, and large.
+# Depths and entrants in the timeline plot. With more of them it would be unreadable and large.
 store_time_line() {
 	awk -F '\t' '$3 == 16 && $1 ~ /^(stock:service-time|ours:historical-service-time|ours:completion-time)$/' "$1" \
 		>"$REPO/tests/results/timeline-$KREL.tsv"
@@ -31,7 +31,7 @@ store_time_line() {
 
 ### compare
 
-# A figure that has moved by less than this part of itself is the same.
+# If a figure changes by less than this part of itself, we consider it unchanged.
 TOLERANCE=0.01
 
 report_compare() {
@@ -46,7 +46,7 @@ report_compare() {
 	(cd "$work" && awk -v TOLERANCE=$TOLERANCE -f "$LIB/bench-compare.awk" A B)
 }
 
-# whole_set SET: as one file
+# whole_set SET: print it as one file
 whole_set() {
 	local dir=$1 dirs
 	if [ -f "$1" ]; then
@@ -66,7 +66,7 @@ whole_set() {
 
 ### Plots, from what is in tests/results
 
-# The kernel whose figures are shown.
+# The plots show the figures of this kernel.
 PLOT_KERNEL=6.12
 
 report_plots() {
@@ -92,7 +92,7 @@ report_plots() {
 	done
 }
 
-# Rows from the bottom up: what null_blk costs, what is added, its kind, its name.
+# Rows from the bottom up: the cost of null_blk, the added cost, its kind, its name.
 plot_cost_data() {
 	awk -F '\t' -v OFS='\t' '
 		/^# [a-z]+: / { cost = /^# cost: / }
@@ -107,7 +107,7 @@ plot_cost_data() {
 		}' "$1" | sort -t "$(printf '\t')" -s -k 3,3nr
 }
 
-# What selectors do with paths that differ: in DIR/throughput and DIR/p99 a row per load, a column per selector.
+# How selectors use paths that differ: in DIR/throughput and DIR/p99, a row per load and a column per selector.
 plot_selectors_data() {
 	awk -F '\t' -v dir="$2" '
 		function load(kase, figure) {
@@ -118,7 +118,7 @@ plot_selectors_data() {
 			return ""
 		}
 		function depth(figure) { sub(/.* /, "", figure); return figure }
-		# Both, or all, paths with all slots in use; one request at a time on a fast one.
+		# With all slots of all paths in use; with one request at a time, on a fast path.
 		function limit(kase, figure) {
 			return depth(figure) == 1 ? 1000 : kase == "balance" ? 8800 : 26000
 		}
