@@ -257,8 +257,8 @@ io_start() {
 	rm -f "$WORK"/io.*
 	: >"$WORK/io.events"
 	(
-		# nvme-tcp of these kernels sends in the context of the submitter, without MSG_NOSIGNAL. If the connection has
-		# just been closed, the submitter gets SIGPIPE (net/core/stream.c).
+		# nvme-tcp of these kernels sends in the context of the submitter, without MSG_NOSIGNAL. If the
+		# connection has just been closed, the submitter gets SIGPIPE (net/core/stream.c).
 		trap '' PIPE
 		exec fio --filename="$1" --allow_file_create=0 --thread --direct=1 --ioengine=libaio --time_based \
 			--runtime=3600 --continue_on_error=all --disk_util=0 --log_unix_epoch=1 --disable_slat=1 --disable_clat=1 \
