@@ -988,7 +988,7 @@ static void keep_event(char *message, ssize_t size)
 		return;
 		/*
 		 * If several events are pending, dm core sends the last one
-		 * first. Their number is a matter of chance, so we sort them.
+		 * first. We sort them to avoid random differences.
 		 */
 	for (i = nr_events; number && i && events[i - 1].number > number; i--)
 		events[i] = events[i - 1];
@@ -1080,7 +1080,7 @@ static long may_wait(struct view *view)
 	return QUIET_MS;
 }
 
-/* While a suspend waits, it wakes up every 5 ms, so we ignore it here. */
+/* We ignore suspends, because they wake up every 5 ms while they wait. */
 static bool any_io_runs(void)
 {
 	int i;
@@ -1576,7 +1576,7 @@ static void reset_faults(void)
 	}
 }
 
-/* Clean up if the driver gives up in the middle of a sequence. */
+/* To avoid a leftover map if the driver gives up in the middle of a sequence */
 static void abandon_map(void)
 {
 	int i;

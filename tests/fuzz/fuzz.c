@@ -7,11 +7,11 @@
  *	fuzz -r FILE DEVICE...					the cases in FILE
  *
  * A case is a table or a message. We load a table into one of two maps, one in
- * request mode and one in bio mode. If the kernel refuses it, there must be an
- * errno and a line in the kernel log. If the kernel accepts it, we load the
- * table that it prints, which must then be printed unchanged. We resume the
- * map, send I/O and, while that is in flight, messages. All of the I/O must
- * end. If a case takes a minute, it hangs. After each case we search the kernel
+ * request mode and one in bio mode. If the kernel refuses the table, there must
+ * be an errno and a line in the kernel log. If the kernel accepts the table, we
+ * load its printed form, to ensure that this is printed unchanged. We resume
+ * the map, send I/O and, while I/O is in flight, messages. All of the I/O must
+ * end. A case which takes a minute hangs. After each case we search the kernel
  * log for the pattern in DM_RQ_LOG_PATTERN.
  *
  * One of 16 cases is raw bytes. A third are well-formed. We make the others
@@ -551,7 +551,7 @@ words:
  * our modules. NULL without kcov.
  */
 static unsigned long *trace;
-/* A hash table. It is larger than the modules, so it never gets full. */
+/* A hash table. We ensure that it is never full. */
 static unsigned long places[MAX_PLACES];
 static unsigned int nr_places, nr_new_places;
 

@@ -4,8 +4,9 @@
  * modes, stall detection, the prober, messages, and their texts
  * (dm_mpath_kunit.h).
  *
- * suite: dm_mpath_io		errors, paths and suspends, in request and in bio mode
- * suite: dm_mpath_messages	messages, status lines, probes, stalls and path_stats
+ * suite: dm_mpath_io              errors, paths and suspends, in request and in
+ * bio mode suite: dm_mpath_messages messages, status lines, probes, stalls and
+ * path_stats
  */
 
 #include "dm_mpath_kunit.h"
@@ -429,7 +430,7 @@ static void suspended_test(struct kunit *test)
 			"queue-length 0 1 1 %a 1 "
 #define INFO_WORDS	"2 0 0 0 2 1 A 0 2 3 %a A 0 0 1 ok %b F 1 0 2 ok E 0 1 2 %a A 0 0 ok "
 
-/* multipathd compares the table with its own text, so it must be the same. */
+/* multipathd compares the table with its own text, so we print the same. */
 static void lines_test(struct kunit *test)
 {
 	struct map *map = test->priv;

@@ -43,7 +43,7 @@ both_targets() {
 	done
 }
 
-# one_target SCENARIO: run it with the target that RUN names
+# one_target SCENARIO: run it with the target named by RUN
 one_target() {
 	local kept=$EXIT_COMMANDS
 	: >"$WORK/record.$RUN"
@@ -103,7 +103,7 @@ disk_state() {
 
 ### udev
 
-# Unlike other guest tests, a test that calls this has udev, so libdevmapper waits for the udev rules.
+# Unlike other guest tests, a caller of this function has udev, so libdevmapper waits for the udev rules.
 # shellcheck disable=SC2016 # wait_for evaluates it
 udev_start() {
 	unset DM_DISABLE_UDEV
@@ -156,7 +156,7 @@ multipathd_stop() {
 # multipathd_log PATTERN: print the number of matching lines in the log of this run
 multipathd_log() { grep -c -e "$1" "$WORK/multipathd.$RUN.log"; }
 
-# Wait until multipathd has handled all events that udev has sent.
+# Wait until multipathd has handled all events sent by udev.
 # shellcheck disable=SC2016 # wait_for evaluates it
 multipathd_settle() {
 	udev_settle
@@ -207,7 +207,7 @@ maps_flushed() {
 
 ### The view of the administrator
 
-# record LABEL: record how the tools show all maps, without details that depend on time
+# record LABEL: record how the tools show all maps, without time-dependent details
 record() {
 	{
 		echo "== $1"
@@ -228,9 +228,9 @@ same_records() {
 	fi
 }
 
-### Tables that were loaded
+### Loaded tables
 
-# Count the tables that any process loads from here on.
+# Count the tables loaded by any process from here on.
 loads_trace() {
 	on_exit loads_untrace
 	mkdir -p $TRACE
@@ -301,7 +301,7 @@ io_waits() {
 	[ "$(io_count)" = "$before" ]
 }
 
-# event NAME: the event that begins now
+# event NAME: this event begins now
 event() { printf '%s %s\n' "$(now_unix_ms)" "$1" >>"$WORK/io.events"; }
 
 # io_stop: end the application. Two results: all I/O was completed, and there was no error. We also keep the longest

@@ -49,7 +49,7 @@ places() {
 		done
 }
 
-# uses: print the reference counts of the modules that a table takes
+# uses: print the reference counts of the modules used by tables
 uses() { cat /sys/module/dm_mpath_rq/refcnt /sys/module/dm_ps_*/refcnt | xargs; }
 
 before_uses=$(uses)

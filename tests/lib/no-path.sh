@@ -3,7 +3,7 @@
 # shellcheck disable=SC2016,SC2034,SC2046,SC2086,SC2317 # conditions for wait_for, commands for try; words
 #
 # no-path.sh - sourced by guest tests after base.sh and paths.sh: a whole test, in MODE rq or bio. The map has two paths
-# and a limit of 4 seconds. If all paths have failed for that long, waiting I/O must end with an error.
+# and a limit of 4 seconds. If all paths have failed for this time, waiting I/O must end with an error.
 
 plan 22
 load_modules

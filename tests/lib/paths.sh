@@ -34,7 +34,7 @@ rqt_settle() { wait_for 10 '[ "$(tail -n 1 "$RQT/check")" = ok ]'; }
 # rqt PATH FILE VALUE: write to a control file of the path
 rqt() { echo "$3" >"$RQT/$1/$2"; }
 
-# rqt_all FILE VALUE: write to that file of every path
+# rqt_all FILE VALUE: write to the file of every path
 rqt_all() {
 	local dir
 	for dir in "$RQT"/[0-9]*; do
@@ -158,7 +158,7 @@ io_errno() {
 	fi
 }
 
-# fio_job FILE OPTION...: run fio with the options that all jobs share; it never bails, the exit status tells
+# fio_job FILE OPTION...: run fio with the options of all jobs; it never bails, the exit status tells
 fio_job() {
 	local file="$1"
 	shift
@@ -189,7 +189,7 @@ first_error() {
 	sed -n 's/.*io_u error on file [^:]*: \(.*\): .* offset=\([0-9]*\),.*/\2 \1/p' "$WORK/fio.out" | head -n 1
 }
 
-### Paths that come back
+### Reinstated paths
 
 # reinstate MAP PATH...: reinstate these paths
 reinstate() {

@@ -191,7 +191,7 @@ static bool is_whole(const struct sector *s, unsigned long block, unsigned int n
 	return true;
 }
 
-/* The version found becomes the acknowledged one: it must not be lost later. */
+/* We set the acknowledged version to the one found, which must not get lost. */
 static int check(void)
 {
 	int fd = open(file_name, O_RDONLY | O_DIRECT), bad = 0;
