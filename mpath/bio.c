@@ -1,35 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Bio mode (queue_mode bio): the methods on the I/O path for a map that gets bios
- * instead of requests.  State, selectors and grammar are those of request mode.
+ * Bio mode (queue_mode bio): the I/O path of a map that gets bios instead of requests,
+ * the twin of request.c.  State, selectors and grammar are those of request mode.
  *
- * A bio that has no path waits in a list of the map's.  For dm core it is in flight
- * all the time, so each suspend makes the list go: flush, by ending what has no path,
- * and noflush, by handing the bios back to dm core.
+ * A bio without a path waits on m->bio.waiting.  dm core counts it as in flight, so
+ * each suspend has to empty that list: a flush suspend fails bios without a path, a
+ * noflush suspend gives all of them back to dm core.
  *
- * A bio carries no sense, so the verdict on an error is that of its status alone.
+ * A bio has no sense data, so the disposition of an error depends on its status only.
  */
 
 #include <linux/blk-integrity.h>
 
 #include "mpath/mpath.h"
+#include "mpath/group.h"
 #include "dm-rq-compat.h"
 #include "mpath/trace.h"
 
-#define DM_MSG_PREFIX "multipath"
-
 /**
- * struct mpath_bio - the target's own data of a bio
- * @path: where it is; NULL: nowhere
- * @nr_bytes: what the selector was told
- * @start: since when it is there, ktime_get_ns()
- * @opf: bi_opf as it came: on the way to a device without a cache a flush is dropped
- * @flags: bi_flags as it came
- * @iter: bi_iter as it came
- * @integrity_iter: that of its integrity data, if it has any
+ * struct mpath_bio - the target's data of a bio
+ * @path: where the bio was sent, or NULL
+ * @nr_bytes: its size, as the selector was told
+ * @start: time when it was sent, in ns as ktime_get_ns()
+ * @opf: original bi_opf, because a device without a write cache drops a flush on the
+ *	way
+ * @flags: original bi_flags
+ * @iter: original bi_iter
+ * @integrity_iter: original iterator of its integrity data, if there is any
  *
- * A bio that has failed on one path has been used up by the layers below, and must
- * be as it came to go to another one.
+ * Lower layers modify a bio.  To send it to another path after a failure, we restore
+ * the original values.
  */
 struct mpath_bio {
 	struct mpath_path *path;
@@ -46,54 +46,19 @@ static struct mpath_bio *mpath_bio_of(struct bio *bio)
 	return dm_per_bio_data(bio, sizeof(struct mpath_bio));
 }
 
-/* ---- waiting ---- */
+/* ---- submission ---- */
 
-/*
- * @wakes: rq.wakes from before the path was looked for: a wake since then may have
- * emptied the list before @bio was in it.
- */
-static void wait_for_path(struct mpath *m, struct bio *bio, int wakes)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&m->lock, flags);
-	bio_list_add(&m->waiting, bio);
-	spin_unlock_irqrestore(&m->lock, flags);
-
-	/* Pairs with the barrier in mpath_bio_wake(): one of us sees the other. */
-	smp_mb();
-	if (atomic_read(&m->rq.wakes) != wakes)
-		queue_work(mpath_wq, &m->bio_work);
-}
-
-/**
- * mpath_bio_wake() - mpath_wake() in bio mode
- * @m: the map
- *
- * Context: any, hard irq included.
- */
-void mpath_bio_wake(struct mpath *m)
-{
-	/* After the caller's change: pairs with the acquire in map_bio(). */
-	smp_mb__before_atomic();
-	atomic_inc(&m->rq.wakes);
-	/* Before the worker looks at the list: pairs with wait_for_path(). */
-	smp_mb__after_atomic();
-	queue_work(mpath_wq, &m->bio_work);
-}
-
-/* ---- the way down ---- */
-
-/* @held: there is a path, but its group is not ready. */
-static int no_path(struct mpath *m, struct bio *bio, bool held, int wakes)
+/* @not_ready: there is a path, but its group is being activated. */
+static int no_path(struct mpath *m, struct bio *bio, bool not_ready, int wakes)
 {
 	if (dm_noflush_suspending(m->rq.ti))
 		return DM_MAPIO_REQUEUE;
-	if (held ? READ_ONCE(m->handler_late) : !READ_ONCE(m->queue_if_no_path))
+	if (not_ready ? READ_ONCE(m->bio.handler_late) :
+			!READ_ONCE(m->queue_if_no_path))
 		return DM_MAPIO_KILL;
 
 	trace_mpath_park(m, mpath_bio_of(bio)->nr_bytes);
-	wait_for_path(m, bio, wakes);
+	mpath_bio_wait(m, bio, wakes);
 	return DM_MAPIO_SUBMITTED;
 }
 
@@ -126,9 +91,9 @@ static int map_bio(struct mpath *m, struct bio *bio, struct mpath_bio *mb)
  * @ti: the target
  * @bio: dm core's clone
  *
- * Context: the submitter's, may sleep, does not.
- * Return: DM_MAPIO_REMAPPED, DM_MAPIO_SUBMITTED (it waits), DM_MAPIO_REQUEUE (a
- * noflush suspend) or DM_MAPIO_KILL.
+ * Context: the submitter's; may sleep, but does not.
+ * Return: DM_MAPIO_REMAPPED; DM_MAPIO_SUBMITTED: it waits for a path;
+ * DM_MAPIO_REQUEUE: a noflush suspend has begun; or DM_MAPIO_KILL.
  */
 int mpath_bio_map(struct dm_target *ti, struct bio *bio)
 {
@@ -143,6 +108,8 @@ int mpath_bio_map(struct dm_target *ti, struct bio *bio)
 	return map_bio(mpath_of(ti), bio, mb);
 }
 
+/* ---- the worker: waiting bios ---- */
+
 static void restore(struct bio *bio, struct mpath_bio *mb)
 {
 	mb->path = NULL;
@@ -151,7 +118,7 @@ static void restore(struct bio *bio, struct mpath_bio *mb)
 	bio->bi_iter = mb->iter;
 	dm_rq_restore_integrity(bio, &mb->integrity_iter);
 	bio->bi_status = BLK_STS_OK;
-	/* A split below has counted it down. */
+	/* A lower layer that split the bio has decremented this. */
 	atomic_set(&bio->__bi_remaining, 1);
 }
 
@@ -161,7 +128,7 @@ static void end_bio(struct bio *bio, blk_status_t status)
 	bio_endio(bio);
 }
 
-static void map_again(struct mpath *m, struct bio *bio)
+static void remap_bio(struct mpath *m, struct bio *bio)
 {
 	struct mpath_bio *mb = mpath_bio_of(bio);
 
@@ -181,23 +148,23 @@ static void map_again(struct mpath *m, struct bio *bio)
 
 static void bio_work(struct work_struct *work)
 {
-	struct mpath *m = container_of(work, struct mpath, bio_work);
+	struct mpath *m = container_of(work, struct mpath, bio.work);
 	struct bio_list bios;
 	struct blk_plug plug;
 	struct bio *bio;
 
 	spin_lock_irq(&m->lock);
-	bios = m->waiting;
-	bio_list_init(&m->waiting);
+	bios = m->bio.waiting;
+	bio_list_init(&m->bio.waiting);
 	spin_unlock_irq(&m->lock);
 
 	blk_start_plug(&plug);
 	while ((bio = bio_list_pop(&bios)))
-		map_again(m, bio);
+		remap_bio(m, bio);
 	blk_finish_plug(&plug);
 }
 
-/* ---- the way up ---- */
+/* ---- completion ---- */
 
 static int end_failed(struct mpath *m, struct bio *bio,
 		      struct mpath_path *path, blk_status_t status)
@@ -211,16 +178,16 @@ static int end_failed(struct mpath *m, struct bio *bio,
 		return DM_ENDIO_DONE;
 	}
 
-	mpath_fail_path(m, path);
-	/* With no path left and no waiting, the true error goes up. */
+	mpath_fail_path(path, mpath_status_text(status));
+	/* If the bio can neither be sent nor wait, pass up the original error. */
 	if (!READ_ONCE(m->nr_usable) && !mpath_may_wait(m))
 		return DM_ENDIO_DONE;
 
-	/* The worker may map it at once: what follows must not touch it. */
+	/* The worker may map the bio at once, so do not touch it any more. */
 	spin_lock_irqsave(&m->lock, flags);
-	bio_list_add(&m->waiting, bio);
+	bio_list_add(&m->bio.waiting, bio);
 	spin_unlock_irqrestore(&m->lock, flags);
-	queue_work(mpath_wq, &m->bio_work);
+	queue_work(mpath_wq, &m->bio.work);
 	return DM_ENDIO_INCOMPLETE;
 }
 
@@ -228,11 +195,11 @@ static int end_failed(struct mpath *m, struct bio *bio,
  * mpath_bio_end_io() - end_io method
  * @ti: the target
  * @bio: dm core's clone
- * @status: how it ended
+ * @status: its status
  *
- * Context: the lower driver's completion, hard irq possible; or our own, for a bio
- * that nobody took.
- * Return: DM_ENDIO_DONE, or DM_ENDIO_INCOMPLETE: it is mapped again.
+ * Context: the lower driver's completion, hard irq possible; or ours, for a bio that
+ * was not sent to a path.
+ * Return: DM_ENDIO_DONE; DM_ENDIO_INCOMPLETE: the bio will be mapped again.
  */
 int mpath_bio_end_io(struct dm_target *ti, struct bio *bio,
 		     blk_status_t *status)
@@ -254,19 +221,19 @@ int mpath_bio_end_io(struct dm_target *ti, struct bio *bio,
 		mpath_count_done(path->stats, bio_op(bio), mb->nr_bytes, ns);
 	else
 		mpath_count_rare(path->stats, *status);
-	if (unlikely(READ_ONCE(path->stalled)))
-		mpath_guard_progress(path);
+	if (unlikely(READ_ONCE(path->stall.stalled)))
+		mpath_stall_progress(path);
 
 	if (likely(!*status))
 		return DM_ENDIO_DONE;
 	return end_failed(mpath_of(ti), bio, path, *status);
 }
 
-/* ---- set-up ---- */
+/* ---- initialization ---- */
 
 /**
- * mpath_bio_init() - make a target instance one in bio mode
- * @m: the map, being made
+ * mpath_bio_init() - initialize a target instance in bio mode
+ * @m: the map, in its constructor
  * @ti: its target
  *
  * Context: process; dm core holds the map's type lock.
@@ -284,8 +251,8 @@ int mpath_bio_init(struct mpath *m, struct dm_target *ti)
 	m->rq.ti = ti;
 	m->rq.md = dm_table_get_md(ti->table);
 	atomic_set(&m->rq.wakes, 0);
-	bio_list_init(&m->waiting);
-	INIT_WORK(&m->bio_work, bio_work);
+	bio_list_init(&m->bio.waiting);
+	INIT_WORK(&m->bio.work, bio_work);
 
 	dm_table_set_type(ti->table, DM_TYPE_BIO_BASED);
 	ti->private = &m->rq;

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From a status, and the SCSI result and sense behind it, to a verdict: whose fault
- * is an error, and so what becomes of the request?
+ * From the status of a failed request, and the SCSI result and sense data behind it,
+ * to its disposition: is the path to blame, and how do we proceed with the request?
  *
- * Three tables, each read from the top, the first row that fits counts:
+ * There are three tables.  Each is searched from the top, and the first row that
+ * matches counts:
  *
- *	1. the block layer's status: what is passed up, whatever is behind it;
- *	2. for a SCSI path, the host byte: did the command reach the device at all?
- *	3. and if so, sense key and codes: what did the device say?
+ *	1. the block layer's status: some are passed up without looking further;
+ *	2. for a SCSI path, the host byte: did the command reach the device?
+ *	3. if it did, sense key and additional codes: the answer of the device.
  *
- * The stock target sees only the status, and fails the path for all that (1) does not
- * list.  Requests to SCSI paths carry REQ_FAILFAST_DEV, so what SCSI would have
- * retried on the same path after a check condition, before a status came of it, is
- * retried here (MPATH_TRY_AGAIN, as often as there).  A time-out is not: the next
- * path gets that request.
+ * The stock target sees the status only, and fails the path for each status that is
+ * not in table 1.  Our clones carry REQ_FAILFAST_DEV.  Therefore SCSI does not retry
+ * commands that ended with a check condition, and we retry them here, as often as SCSI
+ * would (MPATH_TRY_AGAIN).  A command that timed out is not retried on the same path:
+ * the next path gets the request.
  */
 
 #include <linux/blk-mq.h>
@@ -24,41 +25,66 @@
 #include "mpath/mpath.h"
 #include "dm-rq-compat.h"
 
-/* As often as SCSI retries a command on a disk (SD_MAX_RETRIES). */
+/* SCSI retries a command for a disk that often (SD_MAX_RETRIES). */
 #define TRIES	5
 
 /* ---- 1. the status ---- */
 
 /**
- * mpath_is_path_error() - could another path give a better answer?
- * @status: what a clone ended with; not BLK_STS_OK
+ * mpath_is_path_error() - is the path possibly to blame for an error?
+ * @status: of a clone; not BLK_STS_OK
  *
  * Context: any, hard irq included.
- * Return: true if the path may be to blame, and mpath_judge() is to be asked. False if
- * the device has answered: every path would say the same.
+ * Return: true if another path could give a better answer. The caller then asks
+ * mpath_decide_disposition(). False if the device has answered, so that each path
+ * would give the same answer.
  */
 bool mpath_is_path_error(blk_status_t status)
 {
 	switch (status) {
-	case BLK_STS_NOTSUPP:		/* the device does not know the command */
-	case BLK_STS_NOSPC:		/* it is full (thin provisioning) */
-	case BLK_STS_TARGET:		/* it failed the command, for good */
-	case BLK_STS_MEDIUM:		/* it cannot read that place */
-	case BLK_STS_PROTECTION:	/* the data do not match their checksum */
-	case BLK_STS_RESV_CONFLICT:	/* another host has reserved it */
+	case BLK_STS_NOTSUPP:		/* unsupported command */
+	case BLK_STS_NOSPC:		/* thin provisioning: out of space */
+	case BLK_STS_TARGET:		/* permanent failure of the device */
+	case BLK_STS_MEDIUM:		/* unreadable sectors */
+	case BLK_STS_PROTECTION:	/* data and checksum do not match */
+	case BLK_STS_RESV_CONFLICT:	/* reserved by another host */
 		return false;
 	default:
 		return true;
 	}
 }
 
-/* What is a transport's, for paths that say no more than a status. */
-static enum mpath_verdict judge_status(blk_status_t status)
+/**
+ * mpath_status_text() - describe a path error for the log
+ * @status: the status; one for which mpath_is_path_error() is true
+ *
+ * Context: any, hard irq included.
+ */
+const char *mpath_status_text(blk_status_t status)
 {
 	switch (status) {
-	case BLK_STS_TRANSPORT:		/* the link, or the fabric */
-	case BLK_STS_TIMEOUT:		/* no answer */
-	case BLK_STS_OFFLINE:		/* nobody there */
+	case BLK_STS_TRANSPORT:
+		return "transport error";
+	case BLK_STS_TIMEOUT:
+		return "timeout";
+	case BLK_STS_OFFLINE:
+		return "device offline";
+	case BLK_STS_AGAIN:
+	case BLK_STS_RESOURCE:
+	case BLK_STS_DEV_RESOURCE:
+		return "out of resources";
+	default:
+		return "I/O error";
+	}
+}
+
+/* Paths other than SCSI give us a status only: is it one of the transport? */
+static enum mpath_disposition decide_status(blk_status_t status)
+{
+	switch (status) {
+	case BLK_STS_TRANSPORT:
+	case BLK_STS_TIMEOUT:
+	case BLK_STS_OFFLINE:
 	case BLK_STS_AGAIN:
 	case BLK_STS_RESOURCE:
 	case BLK_STS_DEV_RESOURCE:
@@ -70,9 +96,9 @@ static enum mpath_verdict judge_status(blk_status_t status)
 
 #if IS_ENABLED(CONFIG_SCSI)
 
-struct verdicts {
-	enum mpath_verdict first;	/* as long as SCSI would try */
-	enum mpath_verdict then;
+struct dispositions {
+	enum mpath_disposition first;	/* while SCSI would retry */
+	enum mpath_disposition then;	/* afterwards */
 };
 
 #define WAIT		{ MPATH_TRY_LATER, MPATH_PATH_FAILED }
@@ -82,18 +108,19 @@ struct verdicts {
 
 /* ---- 2. the host byte ---- */
 
-/* The command did not end with an answer of the device's. */
-static struct verdicts host_verdicts(u8 host)
+/* The command did not end with an answer from the device. */
+static struct dispositions host_dispositions(u8 host)
 {
-	/* Garbled on the way; SCSI retries that, but not with REQ_FAILFAST_DEV. */
+	/* SCSI retries a parity error, but not with REQ_FAILFAST_DEV. */
 	if (host == DID_PARITY)
-		return (struct verdicts)REPEAT;
+		return (struct dispositions)REPEAT;
 
 	/*
-	 * No connection, link lost, reset, aborted, timed out: the way there.  A
-	 * command that timed out has been aborted before it came back to us.
+	 * No connection, link lost, reset, aborted, timed out: the path is to
+	 * blame.  SCSI has aborted a command that timed out before it completes
+	 * our request.
 	 */
-	return (struct verdicts)FAIL_PATH;
+	return (struct dispositions)FAIL_PATH;
 }
 
 /* ---- 3. the sense ---- */
@@ -101,34 +128,35 @@ static struct verdicts host_verdicts(u8 host)
 #define ANY	0xff
 
 /*
- * Some of it SCSI waits for, or repeats, whatever the flags: that comes to us when it
- * has given up.  Not so for a flush: with REQ_FAILFAST_DEV it ends at once.
+ * For some of these conditions SCSI waits or retries in spite of REQ_FAILFAST_DEV. Then
+ * we see the error after SCSI has given up.  A flush with REQ_FAILFAST_DEV, however,
+ * fails at once: rows that are marked "flush" make up for this.
  */
 static const struct sense_row {
-	u8 key, asc, from, to;	/* SPC; the qualifier is in [from, to] */
-	bool flush;		/* only for a flush */
-	struct verdicts verdicts;
+	u8 key, asc, from, to;	/* SPC-5; the qualifier is in [from, to] */
+	bool flush;		/* matches a flush only */
+	struct dispositions dispositions;
 } sense_rows[] = {
-	/* Becoming ready; an operation is in progress, ALUA transition is one. */
+	/* Becoming ready, or an operation is in progress, as an ALUA transition. */
 	{ NOT_READY, 0x04, 0x01, 0x01, true, WAIT },
 	{ NOT_READY, 0x04, 0x04, 0x0a, true, WAIT },
 	{ NOT_READY, 0x04, 0x11, 0x11, true, WAIT },
 	{ NOT_READY, 0x04, 0x14, 0x14, true, WAIT },
 	{ NOT_READY, 0x04, 0x1a, 0x1b, true, WAIT },
 	{ NOT_READY, 0x04, 0x1d, 0x1d, true, WAIT },
-	/* Another controller may be ready: standby, unavailable, still not ready. */
+	/* Standby, unavailable, not ready for long: another controller may be ready. */
 	{ NOT_READY, ANY, 0, ANY, false, FAIL_PATH },
-	/* News, not an error; the command did not begin. */
+	/* The device reports an event. It did not begin the command. */
 	{ UNIT_ATTENTION, ANY, 0, ANY, true, REPEAT },
-	/* News without end. */
+	/* SCSI has exhausted its own retries. */
 	{ UNIT_ATTENTION, ANY, 0, ANY, false, FAIL_PATH },
-	/* The device gave up on it, and may not the next time. */
+	/* The device aborted the command, but may execute it the next time. */
 	{ ABORTED_COMMAND, ANY, 0, ANY, false, REPEAT },
-	/* The place is bad by every path; most of these have a status of their own. */
+	/* No path can read these sectors. Most such errors have BLK_STS_MEDIUM. */
 	{ MEDIUM_ERROR, ANY, 0, ANY, false, { MPATH_TRY_AGAIN, MPATH_PASS_UP } },
-	/* This path does not lead to that unit (any more). */
+	/* This path does not lead to the logical unit (any more). */
 	{ ILLEGAL_REQUEST, 0x25, 0x00, 0x00, false, FAIL_PATH },
-	/* As the stock target: the path fails. */
+	/* All others: the path fails, as with the stock target. */
 	{ ANY, ANY, 0, ANY, false, REJECT },
 };
 
@@ -141,27 +169,28 @@ static bool row_fits(const struct sense_row *row,
 	       (flush || !row->flush);
 }
 
-static struct verdicts sense_verdicts(struct scsi_cmnd *cmd, bool flush)
+static struct dispositions sense_dispositions(struct scsi_cmnd *cmd, bool flush)
 {
 	const struct sense_row *row = sense_rows;
 	struct scsi_sense_hdr sense;
 
-	/* A status without sense: busy for too long, for instance. */
+	/* A status without sense data, for instance busy for too long. */
 	if (!scsi_command_normalize_sense(cmd, &sense))
-		return (struct verdicts)FAIL_PATH;
-	/* It is about an earlier command; this one did not begin. */
+		return (struct dispositions)FAIL_PATH;
+	/* The sense data are about an earlier command. This one did not begin. */
 	if (scsi_sense_is_deferred(&sense))
-		return (struct verdicts)REPEAT;
+		return (struct dispositions)REPEAT;
 
 	while (!row_fits(row, &sense, flush))
 		row++;
-	return row->verdicts;
+	return row->dispositions;
 }
 
 /*
- * A deferred error is news of an earlier command, in place of carrying out this one.
- * SCSI repeats the command.  With REQ_FAILFAST_DEV it does not, and makes an error of
- * it; but not for a flush, which has no bytes that could be left to do: that ends well.
+ * With a deferred error the device reports the failure of an earlier command and does
+ * not execute this one.  SCSI retries the command, but not with REQ_FAILFAST_DEV: then
+ * the command fails.  A flush, however, has no bytes that could be left over, so that
+ * SCSI completes it as successful.
  */
 static bool is_deferred_error(struct request *clone)
 {
@@ -175,7 +204,7 @@ static bool is_deferred_error(struct request *clone)
 	       scsi_sense_is_deferred(&sense);
 }
 
-/* SCSI gives a command so long in all. */
+/* Has the request been waiting for as long as SCSI would have retried it? */
 static bool waited_enough(struct request *clone, struct request *rq)
 {
 	u64 limit = jiffies_to_nsecs(clone->timeout) * (TRIES + 1);
@@ -183,20 +212,20 @@ static bool waited_enough(struct request *clone, struct request *rq)
 	return ktime_get_ns() - rq->start_time_ns > limit;
 }
 
-static enum mpath_verdict judge_scsi(struct request *clone,
+static enum mpath_disposition decide_scsi(struct request *clone,
 				     const struct dm_rq_io *io)
 {
 	struct scsi_cmnd *cmd = blk_mq_rq_to_pdu(clone);
 	u8 host = host_byte(cmd->result);
 	bool flush = req_op(clone) == REQ_OP_FLUSH;
-	struct verdicts v;
+	struct dispositions v;
 	bool enough;
 
-	/* Refused before it was a command, by the state of the device. */
+	/* The device's state refused the request before it became a command. */
 	if (!(clone->rq_flags & RQF_DONTPREP))
 		return MPATH_PATH_FAILED;
 
-	v = host == DID_OK ? sense_verdicts(cmd, flush) : host_verdicts(host);
+	v = host == DID_OK ? sense_dispositions(cmd, flush) : host_dispositions(host);
 	if (v.first == MPATH_TRY_LATER)
 		enough = waited_enough(clone, dm_rq_request(io));
 	else
@@ -205,7 +234,7 @@ static enum mpath_verdict judge_scsi(struct request *clone,
 }
 
 /**
- * mpath_is_scsi() - do requests of this device carry a SCSI result and sense?
+ * mpath_is_scsi() - do requests of a device carry a SCSI result and sense data?
  * @bdev: the device
  *
  * Context: process.
@@ -224,7 +253,7 @@ static bool is_deferred_error(struct request *clone)
 	return false;
 }
 
-static enum mpath_verdict judge_scsi(struct request *clone,
+static enum mpath_disposition decide_scsi(struct request *clone,
 				     const struct dm_rq_io *io)
 {
 	return MPATH_PATH_FAILED;
@@ -238,30 +267,30 @@ bool mpath_is_scsi(struct block_device *bdev)
 #endif
 
 /**
- * mpath_judge() - whose fault is it?
- * @clone: the request that failed, at its end
+ * mpath_decide_disposition() - decide about a failed request and its path
+ * @clone: the clone, which has completed
  * @is_scsi: mpath_is_scsi() of its device
- * @status: how; one for which mpath_is_path_error() is true
- * @io: the request it is the clone of
+ * @status: its status; one for which mpath_is_path_error() is true
+ * @io: the request that it is a clone of
  *
  * Context: any, hard irq included.
  */
-enum mpath_verdict mpath_judge(struct request *clone, bool is_scsi,
+enum mpath_disposition mpath_decide_disposition(struct request *clone, bool is_scsi,
 			       blk_status_t status, const struct dm_rq_io *io)
 {
 	if (is_scsi && status == BLK_STS_IOERR)
-		return judge_scsi(clone, io);
-	return judge_status(status);
+		return decide_scsi(clone, io);
+	return decide_status(status);
 }
 
 /**
- * mpath_was_flushed() - has the device carried out a flush that ended well?
- * @clone: the flush, at its end, which was BLK_STS_OK
+ * mpath_was_flushed() - did the device execute a flush that completed successfully?
+ * @clone: the flush, which completed with BLK_STS_OK
  * @is_scsi: mpath_is_scsi() of its device
  *
  * Context: any, hard irq included.
- * Return: false if the device had an error of an earlier command to tell instead. Then
- * mpath_judge() with BLK_STS_IOERR says what becomes of the flush.
+ * Return: false if the device reported the deferred error of an earlier command
+ * instead. Then mpath_decide_disposition() with BLK_STS_IOERR decides about the flush.
  */
 bool mpath_was_flushed(struct request *clone, bool is_scsi)
 {

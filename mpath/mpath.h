@@ -1,38 +1,51 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Private structures of the multipath target, and which file does what:
+ * Structures of the multipath target, and the functions that its files offer to
+ * each other.
  *
- *	dm-mpath-rq.c		registration; the methods on the I/O path
- *	dm-mpath-bio.c		the methods on the I/O path in bio mode
- *	dm-mpath-table.c	the grammar, both ways
- *	dm-mpath-state.c	what changes the state
- *	dm-mpath-handler.c	hardware handlers: attaching them, pg_init
- *	dm-mpath-status.c	info, IMA, messages
- *	dm-mpath-error.c	from status and sense to a verdict
- *	dm-mpath-probe.c	asking paths whether they answer
- *	dm-mpath-stats.c	what each path did: counters, their text, debugfs
- *	dm-mpath-guard.c	the stall guard
- *	dm-mpath-stack.c	maps over maps: no loop
- *	dm-mpath-trace.h	trace events of both modes
- *	dm-path-selector.c	the registry of selectors
+ * The files form layers.  A file calls only into files of the layers below it, into
+ * dm-rq and into the path selectors; tests/host/layers checks this.  From the bottom:
  *
- * Lifetime: groups and paths are made by the constructor and freed by the
- * destructor.  dm core calls the destructor when no request of the table is in
- * flight and an RCU grace period has passed, so the I/O path needs no reference.
+ *	wake.c		wakes I/O that waits for a path; the workqueues
+ *	stats.c		per-CPU counters of each path
+ *	error.c		disposition of a failed request, from its status and sense
+ *	stacking.c	limits on maps whose paths are maps
+ *	stall.c		stall detection
+ *	path.c		failing and reinstating paths; the limits on waiting for one
+ *	group.c		choice of the priority group, and pg_init
+ *	request.c	the I/O path in request mode
+ *	bio.c		the I/O path in bio mode
+ *	probe.c		the prober: reads that tell whether paths answer
+ *	handler.c	attaching hardware handlers
+ *	path-stats.c	the text of path_stats, for its message and debugfs
+ *	table.c		the table's grammar, both ways
+ *	status.c	info and IMA lines
+ *	message.c	messages
+ *	suspend.c	suspend and resume
+ *	dm-mpath-rq.c	registration; constructor and destructor
  *
- * Locking: mpath.lock protects the state, with interrupts off, as a failing
- * request may change it from hard irq.  The I/O path takes it only where there is
- * no current group with a usable path, a path fails, or something ends on a path
- * that is stalled.  What the I/O path reads without it is
- * written with WRITE_ONCE() and marked "lockless readers" below.
+ * Lifetime: the constructor makes groups and paths, the destructor frees them.  dm
+ * core calls the destructor when no request of the table is in flight and an RCU
+ * grace period has passed.  Therefore the I/O path takes no reference.
+ *
+ * Locking: mpath.lock protects the members that are marked "lock".  It is taken with
+ * interrupts disabled, because a request that fails in hard irq context changes the
+ * state.  The I/O path takes it only if there is no current group with a usable path,
+ * if a path fails, or if a request completes on a stalled path.  Members that the I/O
+ * path reads without the lock are written with WRITE_ONCE() and marked "lockless
+ * readers".
  */
 #ifndef DM_MPATH_H
 #define DM_MPATH_H
 
 #include <linux/bio.h>
+#include <linux/build_bug.h>
+#include <linux/cache.h>
+#include <linux/dm-ioctl.h>
 #include <linux/err.h>
 #include <linux/ktime.h>
 #include <linux/spinlock.h>
+#include <linux/stddef.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -43,188 +56,268 @@
 
 struct mpath;
 struct mpath_group;
-struct mpath_probed;
+struct mpath_probe_dev;
 
 /**
- * struct mpath_path - one path of a group
- * @ps: the path as its selector sees it; ps.usable: not failed, nor set aside by the
- *	guard; under the lock, lockless readers
- * @stats: what it did; constant after the constructor
- * @stalled: it has ended nothing for m->stall_timeout. Under the lock, lockless readers
- * @failed: not to be used. Under the lock, lockless readers
- * @aside: stalled, and another path of the group is not; under the lock
- * @avoided: I/Os that others got while it was set aside; while it is, less those that
- *	they had got before. Under the lock
- * @busy_since: when the guard first saw what may still be in flight, 0: nothing is; the
- *	guard's, lockless readers
- * @ended: I/Os that had ended when the guard looked last; the guard's
- * @m: constant
- * @group: constant
- * @number: from 1, over all groups; constant
- * @list: in the map's @paths; constant
- * @is_scsi: its requests carry a SCSI result and sense; constant
- * @fail_count: how often it went from usable to failed; under the lock
- * @tries: how often it was activated alone since it came back; under the lock
- * @kept_down: a message has failed it: only a message brings it back. Under the lock
- * @reinstated: when a message last brought it back, 0: never. Under the lock, lockless
- *	readers
- * @probed: its device, for the prober; constant
- * @activate: has the hardware handler make this path usable
+ * struct mpath_path - a path of a priority group
+ *
+ * Members without a remark are constant after the constructor.
  */
 struct mpath_path {
+	/**
+	 * @ps: the path as its selector sees it. ps.usable: neither failed nor
+	 * sidelined; lock, lockless readers
+	 */
 	struct dm_ps_path ps;
+	/** @stats: the counters */
 	struct mpath_stats __percpu *stats;
+	/** @m: the map */
 	struct mpath *m;
+	/** @group: the priority group */
 	struct mpath_group *group;
-	bool stalled;
-	bool failed;
-	bool aside;
-	u64 avoided;
-	u64 busy_since;
-	u64 ended;
+	/** @number: from 1, over all groups */
 	u16 number;
+	/** @is_scsi: its requests carry a SCSI result and sense data */
 	bool is_scsi;
+	/** @failed: no I/O is sent here; lock, lockless readers */
+	bool failed;
+
+	/** @stall: stall detection (stall.c) */
+	struct {
+		/**
+		 * @stall.stalled: no I/O completed for m->stall.timeout; lock,
+		 * lockless readers
+		 */
+		bool stalled;
+		/** @stall.sidelined: stalled while another path of the group is not; lock */
+		bool sidelined;
+		/**
+		 * @stall.diverted: number of I/Os that other paths got while this one
+		 * was sidelined. While it is sidelined: minus the others' count at
+		 * that time. lock
+		 */
+		u64 diverted;
+		/**
+		 * @stall.busy_since: time of the first check that saw what may still
+		 * be in flight, 0 if nothing is; written by the stall worker, lockless
+		 * readers
+		 */
+		u64 busy_since;
+		/** @stall.ended: completed I/Os at the last check; stall worker only */
+		u64 ended;
+	} stall;
+
+	/** @list: entry in m->paths */
 	struct list_head list;
+	/** @fail_count: number of failures; lock */
 	unsigned int fail_count;
-	unsigned int tries;
-	bool kept_down;
-	ktime_t reinstated;
-	struct mpath_probed *probed;
+	/** @admin_failed: failed by message: only a message reinstates it; lock */
+	bool admin_failed;
+
+	/** @probe: the prober (probe.c) */
+	struct {
+		/** @probe.dev: the device, shared by all paths to it */
+		struct mpath_probe_dev *dev;
+		/**
+		 * @probe.reinstated: time of the last reinstatement by message, 0 if
+		 * there was none; lock, lockless readers
+		 */
+		ktime_t reinstated;
+	} probe;
+
+	/** @activate: asks the hardware handler to activate the path */
 	struct delayed_work activate;
+	/** @activations: attempts to activate it alone since its reinstatement; lock */
+	unsigned int activations;
 };
+
+static_assert(offsetofend(struct mpath_path, stall.stalled) <= SMP_CACHE_BYTES,
+	      "each I/O reads these members: keep them on one cache line");
 
 /**
  * struct mpath_group - a priority group
- * @ps: its selector, with the list of its paths; constant after the constructor
- * @number: from 1, in the order of the table; constant
- * @says_busy: its paths' queues know when their device is busy; constant
- * @bypassed: chosen only if no other group has a usable path; under the lock
+ *
+ * Members without a remark are constant after the constructor.
  */
 struct mpath_group {
+	/** @ps: the path selector, with the list of the group's paths */
 	struct dm_ps ps;
+	/** @number: from 1, in the order of the table */
 	unsigned int number;
-	bool says_busy;
+	/** @has_lld_busy: blk_lld_busy() works for the queues of all its paths */
+	bool has_lld_busy;
+	/** @bypassed: chosen only if no other group has a usable path; lock */
 	bool bypassed;
 };
 
 /**
- * struct mpath - a map's target
- * @rq: the core's part; ti->private points here
- * @current_group: where requests go; NULL: to be chosen, or not ready. Under the
- *	lock, lockless readers
- * @nr_usable: paths that have not failed. Under the lock, lockless readers
- * @queue_if_no_path: requests wait while no path is usable. Under the lock,
- *	lockless readers
- * @bio_mode: bios come, not requests; of @rq only ti, md and wakes are used.
- *	Constant
- * @error_guard: table feature; constant
- * @lock: protects what says so
- * @next_group: to be used next if it has a usable path (message, or the table's
- *	first group), else NULL; under the lock
- * @init_group: chosen, and its hardware handler is at work on its paths: it becomes
- *	the current one when that has ended. Requests wait. Under the lock
- * @queue_io: requests wait for a group, as none was chosen yet or it is not ready;
- *	for the info line, under the lock
- * @pg_init_required: @init_group needs another round; under the lock
- * @pg_init_delay: ... but not at once; under the lock
- * @pg_init_stopped: no round begins before the resume; under the lock
- * @draining: a suspend waits for all requests: nothing is put off. Under the lock
- * @pg_init_running: paths that the hardware handler is at work on; under the lock
- * @pg_init_count: rounds of the group that is, or was last, made ready; under the lock
- * @pg_init_wait: woken when @pg_init_running becomes 0
- * @saved_queueing: queue_if_no_path as it was before a suspend that turned it off;
- *	under the lock
- * @rearm_queueing: queueing ended with the map's time limit, and is on again with
- *	the next path; under the lock
- * @handler_late: bio mode: a suspend does not wait for the hardware handler any
- *	longer, nor do bios. Lockless readers
- * @waiting: bio mode: bios without a path; under the lock
- * @groups: in the order of the table; constant
- * @nr_groups: constant
- * @paths: of all groups, in the order of the table; constant
- * @nr_paths: over all groups; constant
- * @retain_handler: table feature; constant
- * @handler_name: hardware handler, or NULL; constant
- * @handler_params: for scsi_dh_set_params(), or NULL; constant
- * @pg_init_retries: table feature, 0: not given; constant
- * @pg_init_delay_ms: table feature, MPATH_NO_DELAY: not given; constant
- * @no_path_timeout: table feature, seconds, 0: not given; constant
- * @stall_timeout: table feature, ms, 0: not given; constant
- * @suspending: a suspend has begun, and no resume yet; lockless readers
- * @guard_work: looks at what the paths have ended
- * @debugfs: its directory, while its table is the live one
- * @no_path_work: ends the waiting when there was no path for too long
- * @bio_work: bio mode: maps what waits
- * @event_work: tells user space that the state has changed
- * @stack: among the tables in use with a map as a path; dm-mpath-stack.c has the lock
- * @on_level: there: how far it is from the map that is looked at, a bit per way
- * @probe_interval: table feature, ms, 0: not given; constant
- * @probe_stopped: paths are not to be asked: a suspend has begun. Under the prober's
- *	answer_lock
- * @probe_rounds: who waits for answers of paths; under the prober's answer_lock
- * @probe_work: asks all paths, every @probe_interval
+ * struct mpath - the target of a map
+ *
+ * Members without a remark are constant after the constructor.
  */
 struct mpath {
+	/**
+	 * @rq: the core's part; ti->private points to it. Bio mode uses only its
+	 * members ti, md and wakes
+	 */
 	struct dm_rq rq;
+	/**
+	 * @current_group: the group that gets I/O, or NULL if it is not chosen or not
+	 * ready; lock, lockless readers
+	 */
 	struct mpath_group *current_group;
+	/** @nr_usable: number of paths that have not failed; lock, lockless readers */
 	unsigned int nr_usable;
+	/** @queue_if_no_path: I/O waits if no path is usable; lock, lockless readers */
 	bool queue_if_no_path;
+	/** @bio_mode: the map gets bios instead of requests */
 	bool bio_mode;
+	/** @error_guard: table feature */
 	bool error_guard;
 
+	/** @lock: protects the members marked "lock" */
 	spinlock_t lock ____cacheline_aligned_in_smp;
+	/**
+	 * @next_group: the group to try first at the next choice (set by message or
+	 * by the table's first group), or NULL; lock
+	 */
 	struct mpath_group *next_group;
-	struct mpath_group *init_group;
+	/** @queue_io: I/O waits for a group, as the info line says; lock */
 	bool queue_io;
-	bool pg_init_required;
-	bool pg_init_delay;
-	bool pg_init_stopped;
+	/** @draining: a flush suspend waits for all I/O: nothing is delayed; lock */
 	bool draining;
-	bool saved_queueing;
-	bool rearm_queueing;
-	bool handler_late;
-	unsigned int pg_init_running;
-	unsigned int pg_init_count;
-	wait_queue_head_t pg_init_wait;
-	struct bio_list waiting;
-
-	struct mpath_group **groups;
-	unsigned int nr_groups;
-	struct list_head paths;
-	unsigned int nr_paths;
-	bool retain_handler;
-	char *handler_name;
-	char *handler_params;
-	unsigned int pg_init_retries;
-	unsigned int pg_init_delay_ms;
-	unsigned int no_path_timeout;
-	unsigned int stall_timeout;
+	/** @suspending: between the begin of a suspend and the resume; lockless readers */
 	bool suspending;
-	struct delayed_work guard_work;
-	struct dentry *debugfs;
-	struct delayed_work no_path_work;
-	struct work_struct bio_work;
+
+	/** @pg_init: activation of a group by the hardware handler (group.c) */
+	struct {
+		/**
+		 * @pg_init.group: the chosen group while its paths are activated.
+		 * It becomes current_group afterwards; I/O waits. lock
+		 */
+		struct mpath_group *group;
+		/** @pg_init.required: the group needs another round; lock */
+		bool required;
+		/** @pg_init.delay: begin that round after pg_init.delay_ms; lock */
+		bool delay;
+		/** @pg_init.stopped: begin no round before the resume; lock */
+		bool stopped;
+		/** @pg_init.running: paths whose activation has not ended; lock */
+		unsigned int running;
+		/** @pg_init.count: rounds for the group that was activated last; lock */
+		unsigned int count;
+		/** @pg_init.wait: woken when pg_init.running becomes 0 */
+		wait_queue_head_t wait;
+		/** @pg_init.retries: table feature, 0 if not given */
+		unsigned int retries;
+		/** @pg_init.delay_ms: table feature, MPATH_NO_DELAY if not given */
+		unsigned int delay_ms;
+	} pg_init;
+
+	/** @no_path: waiting without a usable path (path.c) */
+	struct {
+		/**
+		 * @no_path.saved_queueing: queue_if_no_path before the suspend that
+		 * turned it off; lock
+		 */
+		bool saved_queueing;
+		/**
+		 * @no_path.rearm: the map's own time limit turned queue_if_no_path
+		 * off; the next path turns it on again; lock
+		 */
+		bool rearm;
+		/** @no_path.timeout: table feature, seconds, 0 if not given */
+		unsigned int timeout;
+		/** @no_path.work: ends the waiting after the time limit */
+		struct delayed_work work;
+	} no_path;
+
+	/** @handler: the hardware handler (handler.c) */
+	struct {
+		/** @handler.name: or NULL */
+		char *name;
+		/** @handler.params: for scsi_dh_set_params(), or NULL */
+		char *params;
+		/** @handler.retain: table feature */
+		bool retain;
+	} handler;
+
+	/** @stall: stall detection (stall.c) */
+	struct {
+		/** @stall.timeout: table feature, ms, 0 if not given */
+		unsigned int timeout;
+		/** @stall.work: checks the progress of all paths */
+		struct delayed_work work;
+	} stall;
+
+	/** @probe: the prober (probe.c) */
+	struct {
+		/** @probe.interval: table feature, ms, 0 if not given */
+		unsigned int interval;
+		/** @probe.stopped: no probe begins: a suspend has begun; the prober's lock */
+		bool stopped;
+		/** @probe.batches: batches that wait for answers; the prober's lock */
+		struct list_head batches;
+		/** @probe.work: probes all paths, every probe.interval */
+		struct delayed_work work;
+	} probe;
+
+	/** @bio: bio mode (bio.c) */
+	struct {
+		/** @bio.waiting: bios without a path; lock */
+		struct bio_list waiting;
+		/** @bio.work: maps the waiting bios */
+		struct work_struct work;
+		/**
+		 * @bio.handler_late: bios no longer wait for the hardware handler,
+		 * because a suspend did so in vain; lockless readers
+		 */
+		bool handler_late;
+	} bio;
+
+	/** @stacking: maps whose paths are maps (stacking.c) */
+	struct {
+		/** @stacking.list: entry in the list of such tables; stacking.c's lock */
+		struct list_head list;
+		/**
+		 * @stacking.level: bitmap of the distances to the map that is being
+		 * checked; stacking.c's lock
+		 */
+		unsigned int level;
+	} stacking;
+
+	/** @groups: in the order of the table */
+	struct mpath_group **groups;
+	/** @nr_groups: number of @groups */
+	unsigned int nr_groups;
+	/** @nr_paths: number of @paths */
+	unsigned int nr_paths;
+	/** @paths: of all groups, in the order of the table */
+	struct list_head paths;
+	/** @event_work: raises the dm event after a state change */
 	struct work_struct event_work;
-
-	struct list_head stack;
-	unsigned int on_level;
-
-	unsigned int probe_interval;
-	bool probe_stopped;
-	struct list_head probe_rounds;
-	struct delayed_work probe_work;
+	/** @debugfs: the map's directory while this table is the live one */
+	struct dentry *debugfs;
+	/**
+	 * @name: the map's name for log messages, which may be written in hard irq
+	 * context; updated at each resume
+	 */
+	char name[DM_NAME_LEN];
 };
+
+static_assert(offsetofend(struct mpath, error_guard) <= SMP_CACHE_BYTES,
+	      "each I/O reads these members: keep them on one cache line");
 
 #define MPATH_NO_DELAY	UINT_MAX
 
 /**
- * struct mpath_io - the target's own data of a request
- * @path: where its clone is
- * @start: since when it is there, ktime_get_ns(); 0: it is not
- * @nr_bytes: of the clone; what the selector was told that it gets
+ * struct mpath_io - the target's data of a request
+ * @path: the path of its clone
+ * @start: time when the clone was sent, in ns as ktime_get_ns(); 0: there is no clone
+ * @nr_bytes: size of the clone, as the selector was told
  * @rejected_by: number of the path that rejected it last; valid if dm_rq_io.tries
- * @rejected_with: how; BLK_STS_OK: it did not
- * @repeat: the device asked for the request again; valid if dm_rq_io.tries
+ * @rejected_with: the status then; BLK_STS_OK: no path has rejected it
+ * @repeat: the device asked us to send it again; valid if dm_rq_io.tries
  */
 struct mpath_io {
 	struct mpath_path *path;
@@ -240,122 +333,59 @@ static inline struct mpath *mpath_of(struct dm_target *ti)
 	return container_of((struct dm_rq *)ti->private, struct mpath, rq);
 }
 
-/* For the log. */
-static inline const char *mpath_name(struct mpath *m)
-{
-	return dm_device_name(m->rq.md);
-}
-
 static inline struct mpath_path *mpath_path_of(struct dm_ps_path *path)
 {
 	return container_of(path, struct mpath_path, ps);
 }
 
-/* dm-mpath-rq.c; @mpath_wq is for short works that I/O may wait for */
+/* ---- log messages: "mpatha (253:3): path sda (8:0) ..." ---- */
+
+#define MPATH_LOG(log, m, fmt, ...) \
+	log("%s (%s): " fmt, (m)->name, dm_device_name((m)->rq.md), ##__VA_ARGS__)
+#define MPATH_LOG_PATH(log, path, fmt, ...) \
+	MPATH_LOG(log, (path)->m, "path %pg (%s)" fmt, (path)->ps.dev->bdev, \
+		  (path)->ps.dev->name, ##__VA_ARGS__)
+
+/* dm-path-selector.c; process context, may sleep */
+const struct dm_ps_type *mpath_get_selector(const char *name);
+void mpath_put_selector(const struct dm_ps_type *type);
+
+/* ---- wake.c ---- */
+
+/* Short works that I/O may wait for. */
 extern struct workqueue_struct *mpath_wq;
-extern const struct dm_rq_ops mpath_rq_ops;
+/* Activation of paths by hardware handlers, which may block. */
+extern struct workqueue_struct *mpath_handler_wq;
 
-/* dm-mpath-table.c; process context, may sleep */
-int mpath_ctr(struct dm_target *ti, unsigned int argc, char **argv);
-void mpath_dtr(struct dm_target *ti);
-int mpath_table_text(struct mpath *m, char *result, unsigned int maxlen);
-
-/* dm-mpath-state.c */
-void mpath_init_state(struct mpath *m);
-struct mpath_path *mpath_choose_path(struct mpath *m, size_t nr_bytes,
-				     enum req_op op);
-bool mpath_may_wait(struct mpath *m);
-void mpath_fail_path(struct mpath *m, struct mpath_path *path);
-void mpath_fail_silent_path(struct mpath *m, struct mpath_path *path);
-void mpath_keep_down(struct mpath *m, struct mpath_path *path);
-void mpath_reinstate_path(struct mpath *m, struct mpath_path *path);
-void mpath_reinstate_answering(struct mpath *m, struct mpath_path *path);
-void mpath_switch_group(struct mpath *m, struct mpath_group *group);
-void mpath_bypass_group(struct mpath *m, struct mpath_group *group,
-			bool bypass);
-void mpath_set_queueing(struct mpath *m, bool on);
+int mpath_wake_init(void);
+void mpath_wake_exit(void);
 void mpath_wake(struct mpath *m);
-unsigned int mpath_group_number(struct mpath *m);
-void mpath_presuspend(struct dm_target *ti);
-void mpath_presuspend_undo(struct dm_target *ti);
-void mpath_postsuspend(struct dm_target *ti);
-void mpath_resume(struct dm_target *ti);
-void mpath_stop(struct mpath *m);
+void mpath_wake_and_wait(struct mpath *m);
+void mpath_bio_wait(struct mpath *m, struct bio *bio, int wakes);
 
-/* dm-mpath-handler.c */
-int mpath_attach_handler(struct mpath *m, struct mpath_path *path);
-void mpath_begin_pg_init(struct mpath *m, struct mpath_group *group);
-void mpath_activate_path(struct mpath *m, struct mpath_path *path);
-void mpath_hurry_pg_init(struct mpath *m);
-bool mpath_await_pg_init(struct mpath *m);
-void mpath_end_pg_init(struct mpath *m);
-int mpath_handler_init(void);
-void mpath_handler_exit(void);
+/* ---- stats.c; also stats.h ---- */
 
-/* dm-mpath-bio.c */
-int mpath_bio_init(struct mpath *m, struct dm_target *ti);
-int mpath_bio_map(struct dm_target *ti, struct bio *bio);
-int mpath_bio_end_io(struct dm_target *ti, struct bio *bio,
-		     blk_status_t *status);
-void mpath_bio_wake(struct mpath *m);
-
-/* dm-mpath-status.c; process context, may sleep */
-void mpath_status(struct dm_target *ti, status_type_t type,
-		  unsigned int flags, char *result, unsigned int maxlen);
-int mpath_message(struct dm_target *ti, unsigned int argc, char **argv,
-		  char *result, unsigned int maxlen);
-int mpath_device_arg(struct mpath *m, const char *arg, dev_t *dev);
-char mpath_group_letter(struct mpath *m, struct mpath_group *group);
-
-/* dm-mpath-probe.c */
-struct mpath_probed *mpath_probed_get(struct dm_dev *dev);
-void mpath_probed_put(struct mpath_probed *p);
-int mpath_probe_message(struct mpath *m, unsigned int argc, char **argv,
-			char *result, unsigned int maxlen);
-void mpath_probe_start(struct mpath *m);
-void mpath_probe_stop(struct mpath *m);
-void mpath_probe_end(struct mpath *m);
-void mpath_probe_init_map(struct mpath *m);
-int mpath_probe_init(void);
-void mpath_probe_exit(void);
-
-/* dm-mpath-stack.c */
-int mpath_enter_stack(struct dm_target *ti);
-void mpath_leave_stack(struct mpath *m);
-
-/* dm-mpath-stats.c */
 bool mpath_stats_alloc(struct mpath *m);
 void mpath_stats_free(struct mpath_path *path);
-int mpath_stats_text(struct mpath *m, char *result, unsigned int maxlen);
+void mpath_sum_up(const struct mpath_path *path, struct mpath_totals *sum);
+u64 mpath_in_flight(const struct mpath_totals *sum);
 u64 mpath_read_progress(const struct mpath_path *path, u64 *ended);
 u64 mpath_read_chosen(const struct mpath_path *path);
-void mpath_debugfs_add(struct mpath *m);
-void mpath_debugfs_remove(struct mpath *m);
-void mpath_stats_init(void);
-void mpath_stats_exit(void);
 
-/* dm-mpath-guard.c */
-void mpath_settle_group(struct mpath_group *group);
-void mpath_guard_progress(struct mpath_path *path);
-void mpath_guard_init(struct mpath *m);
-void mpath_guard_start(struct mpath *m);
-void mpath_guard_stop(struct mpath *m);
-const char *mpath_guard_word(struct mpath_path *path);
-u64 mpath_guard_avoided(struct mpath_path *path);
-
-/* dm-mpath-error.c; any context */
+/* ---- error.c; any context ---- */
 
 /**
- * enum mpath_verdict - whose fault an error is, and so what becomes of the request
- * @MPATH_PASS_UP: the data's, or the whole device's: the request ends with it
- * @MPATH_TRY_AGAIN: nobody's: the command did not begin, or came at a bad moment. The
- *	request is mapped again, to the same path, and no path fails
- * @MPATH_TRY_LATER: the same, but the device asks for time
- * @MPATH_PATH_FAILED: the way to the device: the path fails
- * @MPATH_REJECTED: the device has rejected it. The path fails, unless the map has
- *	error_guard and another path has said the same
+ * enum mpath_disposition - the consequence of an error for the request and its path
+ * @MPATH_PASS_UP: the data or the whole device is to blame: the request ends with
+ *	the error
+ * @MPATH_TRY_AGAIN: nothing is to blame: the command did not begin, or came at a bad
+ *	moment. The request is mapped to the same path again, which does not fail
+ * @MPATH_TRY_LATER: likewise, but the device asks for time
+ * @MPATH_PATH_FAILED: the path is to blame and fails
+ * @MPATH_REJECTED: the device has rejected the request. The path fails, unless the
+ *	map has error_guard and another path has given the same answer
  */
-enum mpath_verdict {
+enum mpath_disposition {
 	MPATH_PASS_UP,
 	MPATH_TRY_AGAIN,
 	MPATH_TRY_LATER,
@@ -364,54 +394,99 @@ enum mpath_verdict {
 };
 
 bool mpath_is_path_error(blk_status_t status);
-enum mpath_verdict mpath_judge(struct request *clone, bool is_scsi,
-			       blk_status_t status, const struct dm_rq_io *io);
+const char *mpath_status_text(blk_status_t status);
+enum mpath_disposition mpath_decide_disposition(struct request *clone,
+						bool is_scsi,
+						blk_status_t status,
+						const struct dm_rq_io *io);
 bool mpath_was_flushed(struct request *clone, bool is_scsi);
 bool mpath_is_scsi(struct block_device *bdev);
 
-/* dm-path-selector.c; process context, may sleep */
-const struct dm_ps_type *mpath_get_selector(const char *name);
-void mpath_put_selector(const struct dm_ps_type *type);
+/* ---- stacking.c; process context ---- */
 
-/**
- * mpath_ask_selector() - a path of the current group, for a request or bio of @nr_bytes
- * @m: the map
- * @nr_bytes: 0: none in particular
- * @op: what it does
- *
- * Context: any but hard irq; takes no lock.
- * Return: NULL: there is no current group, or none of its paths is usable:
- * mpath_choose_path() knows more.
- */
-static inline struct mpath_path *mpath_ask_selector(struct mpath *m,
-						    size_t nr_bytes,
-						    enum req_op op)
-{
-	struct mpath_group *group = READ_ONCE(m->current_group);
-	struct dm_ps_path *path = NULL;
+int mpath_check_stacking(struct dm_target *ti);
+void mpath_leave_stacking(struct mpath *m);
 
-	if (likely(group))
-		path = group->ps.type->select(&group->ps, nr_bytes, op);
-	return likely(path) ? mpath_path_of(path) : NULL;
-}
+/* ---- stall.c ---- */
 
-/**
- * mpath_find_path() - the path for a request or bio of @nr_bytes
- * @m: the map
- * @nr_bytes: 0: none in particular
- * @op: what it does
- *
- * Context: any but hard irq; takes the map's lock only where there is no current
- * group with a usable path.
- * Return: as mpath_choose_path().
- */
-static inline struct mpath_path *mpath_find_path(struct mpath *m,
-						 size_t nr_bytes,
-						 enum req_op op)
-{
-	struct mpath_path *path = mpath_ask_selector(m, nr_bytes, op);
+void mpath_update_usable(struct mpath_group *group);
+void mpath_stall_progress(struct mpath_path *path);
+void mpath_stall_init(struct mpath *m);
+void mpath_stall_start(struct mpath *m);
+void mpath_stall_stop(struct mpath *m);
+const char *mpath_stall_word(struct mpath_path *path);
+u64 mpath_stall_diverted(struct mpath_path *path);
 
-	return likely(path) ? path : mpath_choose_path(m, nr_bytes, op);
-}
+/* ---- path.c ---- */
+
+void mpath_init_no_path(struct mpath *m);
+void mpath_start_no_path_timer(struct mpath *m);
+bool mpath_may_wait(struct mpath *m);
+void mpath_set_queueing(struct mpath *m, bool on);
+void mpath_forget_group(struct mpath *m);
+void mpath_queue_activation(struct mpath *m, struct mpath_path *path,
+			    bool later);
+void mpath_fail_path(struct mpath_path *path, const char *reason);
+void mpath_fail_path_unless_last(struct mpath_path *path, const char *reason);
+void mpath_admin_fail(struct mpath_path *path);
+void mpath_admin_reinstate(struct mpath_path *path);
+void mpath_probe_reinstate(struct mpath_path *path);
+
+/* ---- group.c: see group.h ---- */
+
+/* ---- request.c ---- */
+
+extern const struct dm_rq_ops mpath_rq_ops;
+
+int mpath_busy(struct dm_target *ti);
+
+/* ---- bio.c ---- */
+
+int mpath_bio_init(struct mpath *m, struct dm_target *ti);
+int mpath_bio_map(struct dm_target *ti, struct bio *bio);
+int mpath_bio_end_io(struct dm_target *ti, struct bio *bio,
+		     blk_status_t *status);
+
+/* ---- probe.c: see probe.h ---- */
+
+/* ---- handler.c; process context ---- */
+
+int mpath_attach_handler(struct mpath *m, struct mpath_path *path);
+
+/* ---- path-stats.c; process context ---- */
+
+int mpath_path_stats_text(struct mpath *m, char *result, unsigned int maxlen);
+void mpath_debugfs_add(struct mpath *m);
+void mpath_debugfs_remove(struct mpath *m);
+void mpath_debugfs_init(void);
+void mpath_debugfs_exit(void);
+
+/* ---- table.c; process context ---- */
+
+int mpath_parse_features(struct mpath *m, struct dm_target *ti,
+			 struct dm_arg_set *as);
+int mpath_parse_handler(struct mpath *m, struct dm_target *ti,
+			struct dm_arg_set *as);
+int mpath_parse_groups(struct mpath *m, struct dm_target *ti,
+		       struct dm_arg_set *as);
+void mpath_free_groups(struct mpath *m, struct dm_target *ti);
+int mpath_table_text(struct mpath *m, char *result, unsigned int maxlen);
+
+/* ---- status.c, message.c; process context ---- */
+
+void mpath_status(struct dm_target *ti, status_type_t type,
+		  unsigned int flags, char *result, unsigned int maxlen);
+int mpath_message(struct dm_target *ti, unsigned int argc, char **argv,
+		  char *result, unsigned int maxlen);
+
+/* ---- suspend.c; process context ---- */
+
+void mpath_init_state(struct mpath *m);
+void mpath_set_name(struct mpath *m);
+void mpath_presuspend(struct dm_target *ti);
+void mpath_presuspend_undo(struct dm_target *ti);
+void mpath_postsuspend(struct dm_target *ti);
+void mpath_resume(struct dm_target *ti);
+void mpath_stop(struct mpath *m);
 
 #endif /* DM_MPATH_H */

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Maps over maps.
+ * Stacking: limits on maps whose paths are maps.
  *
- * A map can be a path of another one.  dm core refuses a table that names its own
- * device, but not two whose tables name each other: a request would go round from
- * queue_rq() to queue_rq() until the stack has no room.  And each map on its way takes
- * some of the stack, so there may not be any number of them above each other.
+ * dm core refuses a table that names its own device, but not two tables that name each
+ * other: a request would go from queue_rq() to queue_rq() until the kernel stack
+ * overflows.  Each map on the way also uses some of that stack.  Therefore we refuse
+ * loops, and limit the number of maps above each other.
  *
- * Tables are looked at when they come into use, not when they are loaded: what they
- * lead to may change in between.  Known here are the tables in use that have a map as a
- * path, which hardly ever is any.  Request mode takes no path that is bio-based, so
- * there nothing is missed; in bio mode a path may be a map of another target, and what
- * is below that is not seen.
+ * We check a table when its map is resumed, not when it is loaded, because the tables
+ * of its paths may change in between.  We know the live tables that have a map as a
+ * path; in most systems there are none.  In request mode this covers all cases, because
+ * such a map takes no bio-based path.  In bio mode a path may be a map of another
+ * target, and we do not see below it.
  */
 
 #include "mpath/mpath.h"
 
 #define DM_MSG_PREFIX "multipath"
 
-/* Maps above each other, with the lowest one, which has no map as a path. */
+/* Maps above each other, including the lowest one, which has no map as a path. */
 #define MAX_MAPS	4
 
-/* Protects the list, and mpath.on_level of those in it.  Nothing is allocated under it. */
-static DEFINE_MUTEX(stack_lock);
+/* Protects the list and stacking.level of its entries.  No allocation is made under it. */
+static DEFINE_MUTEX(stacking_lock);
 static LIST_HEAD(stacked);
 
 static bool is_path_of(struct mpath *above, struct gendisk *disk)
@@ -46,14 +46,14 @@ static bool has_map_as_path(struct mpath *m)
 	return false;
 }
 
-/* Is @m next to one that is on @level: below it, or above? */
+/* Is @m directly below (@down) or above a map that is on @level? */
 static bool is_next_to(struct mpath *m, unsigned int level, bool down)
 {
 	struct mpath *other;
 
-	list_for_each_entry(other, &stacked, stack) {
+	list_for_each_entry(other, &stacked, stacking.list) {
 		cond_resched();
-		if (!(other->on_level & BIT(level)))
+		if (!(other->stacking.level & BIT(level)))
 			continue;
 		if (down ? is_path_of(other, dm_disk(m->rq.md)) :
 			   is_path_of(m, dm_disk(other->rq.md)))
@@ -63,8 +63,8 @@ static bool is_next_to(struct mpath *m, unsigned int level, bool down)
 }
 
 /*
- * How many maps of the list are below @m, or above it, and @m.  More than there may be
- * if @m is among them.  Without @m there is no loop, so it ends.
+ * Count the maps of the list below (@down) or above @m, and @m.  If @m is among them,
+ * return more than the maximum.  Since maps without @m form no loop, the search ends.
  */
 static unsigned int count_maps(struct mpath *m, bool down)
 {
@@ -72,17 +72,17 @@ static unsigned int count_maps(struct mpath *m, bool down)
 	struct mpath *other;
 	bool any = true;
 
-	list_for_each_entry(other, &stacked, stack)
-		other->on_level = 0;
-	m->on_level = BIT(0);
+	list_for_each_entry(other, &stacked, stacking.list)
+		other->stacking.level = 0;
+	m->stacking.level = BIT(0);
 	while (any && level < MAX_MAPS) {
 		any = false;
-		list_for_each_entry(other, &stacked, stack) {
+		list_for_each_entry(other, &stacked, stacking.list) {
 			if (!is_next_to(other, level, down))
 				continue;
 			if (other == m)
 				return MAX_MAPS + 1;
-			other->on_level |= BIT(level + 1);
+			other->stacking.level |= BIT(level + 1);
 			any = true;
 		}
 		level++;
@@ -91,49 +91,49 @@ static unsigned int count_maps(struct mpath *m, bool down)
 }
 
 /**
- * mpath_enter_stack() - preresume method: may this table come into use?
- * @ti: the target; its map is suspended
+ * mpath_check_stacking() - preresume method: may this table become the live one?
+ * @ti: the target, whose map is suspended
  *
  * Context: process, may sleep.
- * Return: 0; -ELOOP, with a line in the log, if a path leads back to the map, or too
- * many maps are above each other. Then the map stays suspended, with this table.
+ * Return: 0; -ELOOP, with a log message, if a path leads back to the map or if too
+ * many maps are above each other. Then the map stays suspended with this table.
  */
-int mpath_enter_stack(struct dm_target *ti)
+int mpath_check_stacking(struct dm_target *ti)
 {
 	struct mpath *m = mpath_of(ti), *other, *next;
 	int r = 0;
 
-	mutex_lock(&stack_lock);
-	/* What this map's table was before. */
-	list_for_each_entry_safe(other, next, &stacked, stack)
+	mutex_lock(&stacking_lock);
+	/* Forget the previous table of this map. */
+	list_for_each_entry_safe(other, next, &stacked, stacking.list)
 		if (other->rq.md == m->rq.md)
-			list_del_init(&other->stack);
+			list_del_init(&other->stacking.list);
 
 	if (has_map_as_path(m)) {
-		list_add(&m->stack, &stacked);
-		/* @m is counted twice, and the lowest map not at all. */
+		list_add(&m->stacking.list, &stacked);
+		/* @m is counted twice, and the lowest map is not counted. */
 		if (count_maps(m, true) + count_maps(m, false) > MAX_MAPS) {
-			list_del_init(&m->stack);
+			list_del_init(&m->stacking.list);
 			r = -ELOOP;
 		}
 	}
-	mutex_unlock(&stack_lock);
+	mutex_unlock(&stacking_lock);
 
 	if (r)
-		DMERR("%s: a path leads back to the map, or more than %u maps are above each other",
-		      mpath_name(m), MAX_MAPS);
+		MPATH_LOG(DMERR, m, "not resumed: a path leads back to the map, or more than %u maps are above each other",
+			  MAX_MAPS);
 	return r;
 }
 
 /**
- * mpath_leave_stack() - the table is not in use any more
+ * mpath_leave_stacking() - forget a table that is not the live one any more
  * @m: the map
  *
  * Context: process, may sleep.
  */
-void mpath_leave_stack(struct mpath *m)
+void mpath_leave_stacking(struct mpath *m)
 {
-	mutex_lock(&stack_lock);
-	list_del_init(&m->stack);
-	mutex_unlock(&stack_lock);
+	mutex_lock(&stacking_lock);
+	list_del_init(&m->stacking.list);
+	mutex_unlock(&stacking_lock);
 }

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The stall guard (feature stall_timeout), and the watch that it needs.
+ * Stall detection (feature stall_timeout).
  *
- * A path that has I/O in flight and has ended none of it for stall_timeout is stalled.
- * While another path of its group is not, it gets nothing new: a command that a path
- * has swallowed costs the application what was sent there already, until the device's own
- * time-out, and no more.  What is in flight is left alone, and never sent a second time.
- * The first I/O that ends there ends the stall.  Where all paths of a group are stalled
- * all are used: it is the device that is slow, or all is lost anyway.
+ * A path is stalled if it has I/O in flight and completed none of it for
+ * stall_timeout.  As long as another path of the group is not stalled, the selector
+ * gets a stalled path no more: it is sidelined.  So a path that swallows commands costs
+ * the application only the I/O that was sent there before, until the device's own
+ * timeout.  We leave I/O in flight alone and never send it a second time.  The first
+ * completion on the path ends the stall.  If all paths of a group are stalled, all of
+ * them are used, because then the device is slow, or no path is better than another.
  *
- * A worker looks at the counters of all paths, four times in stall_timeout.  A path is
- * watched from the first look that finds something in flight there, and anew when
- * something has ended since the last look: so a stall is seen after stall_timeout at the
- * earliest, and a look later at the latest.  The I/O path has no part in it: the selectors
- * leave out what is not usable as before, and an end looks at one flag.
+ * A worker reads the counters of all paths four times per stall_timeout.  It watches a
+ * path from the first check that finds I/O in flight, and restarts the time when a
+ * check finds new completions.  Therefore it detects a stall after stall_timeout at
+ * the earliest and one check later at the latest.  The I/O path has no part in this:
+ * selectors skip unusable paths anyway, and a completion tests one flag.
  */
 
 #include "mpath/mpath.h"
@@ -21,10 +22,10 @@
 
 #define DM_MSG_PREFIX "multipath"
 
-/* Bio mode without the guard: path_stats tells how long a path has been silent. */
-#define BIO_LOOK_MS	1000
+/* In bio mode, path_stats needs the time of the checks even without stall_timeout. */
+#define BIO_CHECK_MS	1000
 
-/* ---- who is set aside ---- */
+/* ---- usable paths ---- */
 
 static u64 others_chosen(struct mpath_path *path)
 {
@@ -38,28 +39,30 @@ static u64 others_chosen(struct mpath_path *path)
 	return chosen;
 }
 
-/* For the statistics: what the others get while @path is set aside. */
-static void set_aside(struct mpath_path *path, bool aside)
+/* Also account the I/Os that other paths get while @path is sidelined. */
+static void set_sidelined(struct mpath_path *path, bool sidelined)
 {
 	u64 chosen;
 
-	if (path->aside == aside)
+	if (path->stall.sidelined == sidelined)
 		return;
 	chosen = others_chosen(path);
-	WRITE_ONCE(path->avoided, aside ? path->avoided - chosen :
-					  path->avoided + chosen);
-	WRITE_ONCE(path->aside, aside);
+	WRITE_ONCE(path->stall.diverted,
+		   sidelined ? path->stall.diverted - chosen :
+			       path->stall.diverted + chosen);
+	WRITE_ONCE(path->stall.sidelined, sidelined);
 }
 
 /**
- * mpath_settle_group() - after a change: which paths of a group may be selected?
+ * mpath_update_usable() - after a state change, tell the selector which paths to use
  * @group: the group; the map is locked
  *
- * Those that have not failed and are not stalled; if there is none, the stalled ones.
+ * These are the paths that have neither failed nor stalled. If there are none, stalled
+ * paths are used, too.
  *
  * Context: any, hard irq included.
  */
-void mpath_settle_group(struct mpath_group *group)
+void mpath_update_usable(struct mpath_group *group)
 {
 	struct dm_ps *ps = &group->ps;
 	bool progress = false;
@@ -69,192 +72,184 @@ void mpath_settle_group(struct mpath_group *group)
 		struct mpath_path *path = mpath_path_of(ps->paths[i]);
 
 		lockdep_assert_held(&path->m->lock);
-		progress |= !path->failed && !path->stalled;
+		progress |= !path->failed && !path->stall.stalled;
 	}
 	for (i = 0; i < ps->nr_paths; i++) {
 		struct mpath_path *path = mpath_path_of(ps->paths[i]);
-		bool aside = !path->failed && path->stalled && progress;
+		bool sidelined = !path->failed && path->stall.stalled &&
+				 progress;
 
-		set_aside(path, aside);
-		WRITE_ONCE(path->ps.usable, !path->failed && !aside);
+		set_sidelined(path, sidelined);
+		WRITE_ONCE(path->ps.usable, !path->failed && !sidelined);
 	}
 }
 
 /**
- * mpath_guard_progress() - something has ended on a path that is stalled
+ * mpath_stall_progress() - handle a completion on a stalled path: the stall ends
  * @path: the path
  *
  * Context: any, hard irq included.
  */
-void mpath_guard_progress(struct mpath_path *path)
+void mpath_stall_progress(struct mpath_path *path)
 {
 	struct mpath *m = path->m;
 	unsigned long flags;
 	bool stalled;
 
 	spin_lock_irqsave(&m->lock, flags);
-	stalled = path->stalled;
-	WRITE_ONCE(path->stalled, false);
+	stalled = path->stall.stalled;
+	WRITE_ONCE(path->stall.stalled, false);
 	if (stalled) {
 		trace_mpath_guard(path, false);
-		mpath_settle_group(path->group);
+		mpath_update_usable(path->group);
 	}
 	spin_unlock_irqrestore(&m->lock, flags);
 
 	if (stalled)
-		DMWARN_LIMIT("%s: path %s goes on", mpath_name(m),
-			     path->ps.dev->name);
+		MPATH_LOG_PATH(DMWARN_LIMIT, path, ": I/O resumed");
 }
 
-/* ---- the watch ---- */
+/* ---- the worker ---- */
 
-/* True: it has ended nothing for @timeout_ns, and has something in flight. */
+/* True if @path has I/O in flight and completed none for @timeout_ns. */
 static bool is_silent(struct mpath_path *path, u64 now, u64 timeout_ns)
 {
 	u64 ended, in_flight = mpath_read_progress(path, &ended);
 
 	if (!in_flight)
-		WRITE_ONCE(path->busy_since, 0);
-	else if (!path->busy_since || ended != path->ended)
-		WRITE_ONCE(path->busy_since, now);
-	path->ended = ended;
-	return in_flight && now - path->busy_since >= timeout_ns;
+		WRITE_ONCE(path->stall.busy_since, 0);
+	else if (!path->stall.busy_since || ended != path->stall.ended)
+		WRITE_ONCE(path->stall.busy_since, now);
+	path->stall.ended = ended;
+	return in_flight && now - path->stall.busy_since >= timeout_ns;
 }
 
-static void note_stall(struct mpath *m, struct mpath_path *path)
+static void mark_stalled(struct mpath *m, struct mpath_path *path)
 {
-	bool news;
+	bool changed;
 
 	spin_lock_irq(&m->lock);
-	news = !path->failed && !path->stalled;
-	if (news) {
+	changed = !path->failed && !path->stall.stalled;
+	if (changed) {
 		trace_mpath_guard(path, true);
-		WRITE_ONCE(path->stalled, true);
-		mpath_settle_group(path->group);
+		WRITE_ONCE(path->stall.stalled, true);
+		mpath_update_usable(path->group);
 	}
 	spin_unlock_irq(&m->lock);
 
-	if (news)
-		DMWARN_LIMIT("%s: path %s has ended nothing for %u ms",
-			     mpath_name(m), path->ps.dev->name,
-			     m->stall_timeout);
+	if (changed)
+		MPATH_LOG_PATH(DMWARN_LIMIT, path,
+			       " stalled: no completion for %u ms",
+			       m->stall.timeout);
 }
 
 /*
- * An end may have missed the flag that was set at the same moment, and may have been the
- * last: then it is seen here.
+ * A completion that raced with mark_stalled() may have missed the flag, and may have
+ * been the last one.  Then the next check ends the stall.
  */
-static void look_at(struct mpath *m, struct mpath_path *path, u64 now)
+static void check_path(struct mpath *m, struct mpath_path *path, u64 now)
 {
-	u64 timeout_ns = (u64)m->stall_timeout * NSEC_PER_MSEC;
+	u64 timeout_ns = (u64)m->stall.timeout * NSEC_PER_MSEC;
 	bool silent = is_silent(path, now, timeout_ns);
 
 	if (silent && timeout_ns)
-		note_stall(m, path);
-	else if (READ_ONCE(path->stalled))
-		mpath_guard_progress(path);
+		mark_stalled(m, path);
+	else if (READ_ONCE(path->stall.stalled))
+		mpath_stall_progress(path);
 }
 
-static void look_again(struct mpath *m)
+static void schedule_check(struct mpath *m)
 {
-	unsigned int ms = m->stall_timeout ? m->stall_timeout / 4 :
-			  m->bio_mode ? BIO_LOOK_MS : 0;
+	unsigned int ms = m->stall.timeout ? m->stall.timeout / 4 :
+			  m->bio_mode ? BIO_CHECK_MS : 0;
 
 	if (ms)
-		queue_delayed_work(mpath_wq, &m->guard_work,
+		queue_delayed_work(mpath_wq, &m->stall.work,
 				   msecs_to_jiffies(ms));
 }
 
-static void visit_paths(struct mpath *m, u64 now,
-			void (*fn)(struct mpath *m, struct mpath_path *path,
-				   u64 now))
+static void stall_check(struct work_struct *work)
+{
+	struct mpath *m = container_of(to_delayed_work(work), struct mpath,
+				       stall.work);
+	struct mpath_path *path;
+	u64 now = ktime_get_ns();
+
+	list_for_each_entry(path, &m->paths, list)
+		check_path(m, path, now);
+	schedule_check(m);
+}
+
+/**
+ * mpath_stall_start() - start the checks, if they are configured
+ * @m: the map, whose table is the live one, and whose checks do not run
+ *
+ * We discard the times of earlier checks, because that I/O may have completed long ago.
+ *
+ * Context: process.
+ */
+void mpath_stall_start(struct mpath *m)
 {
 	struct mpath_path *path;
 
 	list_for_each_entry(path, &m->paths, list)
-		fn(m, path, now);
-}
-
-static void look(struct work_struct *work)
-{
-	struct mpath *m = container_of(to_delayed_work(work), struct mpath,
-				       guard_work);
-
-	visit_paths(m, ktime_get_ns(), look_at);
-	look_again(m);
-}
-
-static void forget(struct mpath *m, struct mpath_path *path, u64 now)
-{
-	WRITE_ONCE(path->busy_since, 0);
+		WRITE_ONCE(path->stall.busy_since, 0);
+	schedule_check(m);
 }
 
 /**
- * mpath_guard_start() - look after the map's paths from now on, if it is to be
- * @m: the map, whose table is the live one, and which nobody looks after
- *
- * What was seen before, and may have ended long since, is forgotten.
- *
- * Context: process.
- */
-void mpath_guard_start(struct mpath *m)
-{
-	visit_paths(m, 0, forget);
-	look_again(m);
-}
-
-/**
- * mpath_guard_stop() - no longer
+ * mpath_stall_stop() - stop the checks
  * @m: the map
  *
  * Context: process, may sleep.
  */
-void mpath_guard_stop(struct mpath *m)
+void mpath_stall_stop(struct mpath *m)
 {
-	cancel_delayed_work_sync(&m->guard_work);
+	cancel_delayed_work_sync(&m->stall.work);
 }
 
 /**
- * mpath_guard_init() - nothing is watched yet
- * @m: the map, being made
+ * mpath_stall_init() - initialize stall detection
+ * @m: the map, in its constructor
  */
-void mpath_guard_init(struct mpath *m)
+void mpath_stall_init(struct mpath *m)
 {
-	INIT_DELAYED_WORK(&m->guard_work, look);
+	INIT_DELAYED_WORK(&m->stall.work, stall_check);
 }
 
-/* ---- what is said of it ---- */
+/* ---- for status lines ---- */
 
 /**
- * mpath_guard_word() - for the info line and path_stats
+ * mpath_stall_word() - the state that info line and path_stats show
  * @path: the path
  *
  * Return: "off", "ok" or "stalled".
  */
-const char *mpath_guard_word(struct mpath_path *path)
+const char *mpath_stall_word(struct mpath_path *path)
 {
-	if (!path->m->stall_timeout)
+	if (!path->m->stall.timeout)
 		return "off";
-	return READ_ONCE(path->stalled) ? "stalled" : "ok";
+	return READ_ONCE(path->stall.stalled) ? "stalled" : "ok";
 }
 
 /**
- * mpath_guard_avoided() - how many I/Os went to others while the path was set aside
+ * mpath_stall_diverted() - number of I/Os that other paths got while this one was
+ *	sidelined
  * @path: the path
  *
  * Context: process.
  */
-u64 mpath_guard_avoided(struct mpath_path *path)
+u64 mpath_stall_diverted(struct mpath_path *path)
 {
-	u64 avoided;
+	u64 diverted;
 
-	if (!path->m->stall_timeout)
+	if (!path->m->stall.timeout)
 		return 0;
 
 	spin_lock_irq(&path->m->lock);
-	avoided = path->avoided;
-	if (path->aside)
-		avoided += others_chosen(path);
+	diverted = path->stall.diverted;
+	if (path->stall.sidelined)
+		diverted += others_chosen(path);
 	spin_unlock_irq(&path->m->lock);
-	return avoided;
+	return diverted;
 }

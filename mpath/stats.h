@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What each path did: always counted, on each CPU by itself, in few instructions.
+ * Counters of each path, always on: one set per CPU, so that counting costs few
+ * instructions and no shared cache line.
  *
- * An I/O costs two increments on its way down and up, one addition and one look at the
- * clock, at its end.  When it began the block layer knows already: it puts a time into
- * each request for its own statistics.  (That is when the clone was allocated; on 6.12
- * requests that are submitted together may share the time of the first of them.)
+ * An I/O costs two increments at its submission and completion, one addition, and one
+ * read of the clock at its completion.  We take the time of its submission from the
+ * clone's start_time_ns, which the block layer sets for its own statistics.  (That is
+ * the time of the clone's allocation.  On 6.12, requests that are submitted as a batch
+ * may share the time of the first one.)
  *
- * Nothing here is ever reset, so who wants rates takes the difference of two readings.
- * What is in flight is what was chosen and has not ended.
+ * Counters are never reset: a reader computes rates from two readings.
  */
 #ifndef DM_MPATH_STATS_H
 #define DM_MPATH_STATS_H
@@ -21,21 +22,22 @@
 #include <linux/percpu.h>
 
 /*
- * Latencies in us: the first bucket is below 1, number n from 2^(n - 1) to below 2^n, and
- * the last one takes all from 4.2 s on.
+ * Number of latency buckets, in us: bucket 0 is below 1, bucket n is from 2^(n - 1) to
+ * below 2^n, and the last one also has all latencies of 4.2 s and more.
  */
 #define MPATH_LATENCIES	24
 
 /**
- * enum mpath_error_class - how an I/O ended on a path, if not well
- * @MPATH_ERROR_TRANSPORT: the link, or the fabric
- * @MPATH_ERROR_TIMEOUT: no answer
- * @MPATH_ERROR_OFFLINE: nobody there
- * @MPATH_ERROR_BUSY: short of something, also where the device's queue did not take it
- * @MPATH_ERROR_MEDIUM: the place is bad, or the data do not match their checksum
- * @MPATH_ERROR_TARGET: the device has refused it: unknown, full, reserved, failed
- * @MPATH_ERROR_IO: all else
- * @MPATH_ERROR_CLASSES: how many there are
+ * enum mpath_error_class - class of an I/O error on a path
+ * @MPATH_ERROR_TRANSPORT: failure of the link or fabric
+ * @MPATH_ERROR_TIMEOUT: no answer in time
+ * @MPATH_ERROR_OFFLINE: the device is offline or gone
+ * @MPATH_ERROR_BUSY: shortage of a resource, also if the device's queue rejected the
+ *	request
+ * @MPATH_ERROR_MEDIUM: medium error, or a wrong checksum of the data
+ * @MPATH_ERROR_TARGET: the device refused it: unsupported, full, reserved, failed
+ * @MPATH_ERROR_IO: all others
+ * @MPATH_ERROR_CLASSES: number of classes
  */
 enum mpath_error_class {
 	MPATH_ERROR_TRANSPORT,
@@ -49,13 +51,12 @@ enum mpath_error_class {
 };
 
 /**
- * struct mpath_stats - of one path on one CPU
- * @chosen: I/Os that were sent there
- * @others: I/Os that ended well and are neither read nor write (flush, discard ..)
- * @sectors: of reads and writes that ended well
- * @latency: reads and writes that ended well, by how long they took. Their number is
- *	the sum
- * @errors: I/Os that did not end well
+ * struct mpath_stats - counters of one path on one CPU
+ * @chosen: I/Os that were sent to the path
+ * @others: successful I/Os other than reads and writes (flush, discard ..)
+ * @sectors: sectors of successful reads and writes
+ * @latency: successful reads and writes by latency; their sum is the number of them
+ * @errors: I/Os that failed, by class
  */
 struct mpath_stats {
 	unsigned long chosen;
@@ -65,7 +66,27 @@ struct mpath_stats {
 	unsigned long errors[MPATH_ERROR_CLASSES];
 };
 
-/* An I/O goes to the path.  Any context. */
+/**
+ * struct mpath_totals - sums of a path's counters over all CPUs
+ * @chosen: as in struct mpath_stats
+ * @others: as in struct mpath_stats
+ * @sectors: as in struct mpath_stats
+ * @latency: as in struct mpath_stats
+ * @ios: number of successful reads and writes
+ * @errors: as in struct mpath_stats
+ * @ended: number of completions, successful or not
+ */
+struct mpath_totals {
+	u64 chosen;
+	u64 others;
+	u64 sectors[2];
+	u64 latency[2][MPATH_LATENCIES];
+	u64 ios[2];
+	u64 errors[MPATH_ERROR_CLASSES];
+	u64 ended;
+};
+
+/* Count an I/O that is sent to the path.  Context: any. */
 static inline void mpath_count_start(struct mpath_stats __percpu *stats)
 {
 	this_cpu_inc(stats->chosen);
@@ -73,7 +94,7 @@ static inline void mpath_count_start(struct mpath_stats __percpu *stats)
 
 void mpath_count_rare(struct mpath_stats __percpu *stats, blk_status_t status);
 
-/* An I/O of @op and @nr_bytes has ended well, in @ns.  Any context. */
+/* Count a successful I/O of @op and @nr_bytes that took @ns.  Context: any. */
 static inline void mpath_count_done(struct mpath_stats __percpu *stats,
 				    enum req_op op, unsigned int nr_bytes,
 				    u64 ns)
@@ -81,7 +102,7 @@ static inline void mpath_count_done(struct mpath_stats __percpu *stats,
 	unsigned int dir = (__force unsigned int)op;
 	unsigned int bucket;
 
-	/* These two are directions as well. */
+	/* REQ_OP_READ and REQ_OP_WRITE equal the directions READ and WRITE. */
 	if (unlikely(dir > WRITE)) {
 		mpath_count_rare(stats, BLK_STS_OK);
 		return;

@@ -45,9 +45,9 @@ static struct failed *failed_command(struct kunit *test, blk_opf_t opf)
 	return f;
 }
 
-static enum mpath_verdict judge(struct failed *f)
+static enum mpath_disposition judge(struct failed *f)
 {
-	return mpath_judge(&f->clone, true, BLK_STS_IOERR, &f->io);
+	return mpath_decide_disposition(&f->clone, true, BLK_STS_IOERR, &f->io);
 }
 
 /* ---- the status ---- */
@@ -56,7 +56,7 @@ struct status_param {
 	const char *name;
 	blk_status_t status;
 	bool path_error;
-	enum mpath_verdict verdict;
+	enum mpath_disposition disposition;
 };
 
 static const struct status_param status_params[] = {
@@ -95,36 +95,36 @@ static void status_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mpath_is_path_error(p->status), p->path_error);
 	if (!p->path_error)
 		return;
-	KUNIT_EXPECT_EQ(test, (int)mpath_judge(&f->clone, false, p->status, &f->io),
-			(int)p->verdict);
+	KUNIT_EXPECT_EQ(test, (int)mpath_decide_disposition(&f->clone, false, p->status, &f->io),
+			(int)p->disposition);
 	/* We only look at the SCSI result if the status is unspecific. */
 	f->cmd.result = DID_PARITY << 16;
 	if (p->status != BLK_STS_IOERR)
-		KUNIT_EXPECT_EQ(test, (int)mpath_judge(&f->clone, true, p->status,
-						       &f->io), (int)p->verdict);
+		KUNIT_EXPECT_EQ(test, (int)mpath_decide_disposition(&f->clone, true, p->status,
+						       &f->io), (int)p->disposition);
 }
 
 /* ---- the host byte ---- */
 
-struct verdicts {
-	enum mpath_verdict first, then;
+struct dispositions {
+	enum mpath_disposition first, then;
 };
 
-struct verdict_param {
+struct disposition_param {
 	const char *name;
 	u8 host;
 	u8 key, asc, ascq;
 	bool flush;
-	struct verdicts verdicts;
+	struct dispositions dispositions;
 };
 
 #define FAILS		{ MPATH_PATH_FAILED, MPATH_PATH_FAILED }
 #define REPEATS		{ MPATH_TRY_AGAIN, MPATH_PATH_FAILED }
 #define MEDIUM		{ MPATH_TRY_AGAIN, MPATH_PASS_UP }
 #define REJECTS		{ MPATH_REJECTED, MPATH_REJECTED }
-#define HOST(host, ...)	{ #host, host, .verdicts = __VA_ARGS__ }
+#define HOST(host, ...)	{ #host, host, .dispositions = __VA_ARGS__ }
 
-static const struct verdict_param host_params[] = {
+static const struct disposition_param host_params[] = {
 	HOST(DID_NO_CONNECT, FAILS),
 	HOST(DID_BUS_BUSY, FAILS),
 	HOST(DID_TIME_OUT, FAILS),
@@ -144,8 +144,8 @@ static const struct verdict_param host_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(host, host_params, name);
 
-static void expect_verdicts(struct kunit *test, struct failed *f,
-			    const struct verdicts *v)
+static void expect_dispositions(struct kunit *test, struct failed *f,
+			    const struct dispositions *v)
 {
 	static const u8 later[] = { TRIES, TRIES + 1, U8_MAX };
 	int i;
@@ -163,18 +163,18 @@ static void expect_verdicts(struct kunit *test, struct failed *f,
 /* With an error of the transport, the sense is ignored. */
 static void host_test(struct kunit *test)
 {
-	const struct verdict_param *p = test->param_value;
+	const struct disposition_param *p = test->param_value;
 	struct failed *f = failed_command(test, REQ_OP_READ);
 
 	f->cmd.result = p->host << 16;
-	expect_verdicts(test, f, &p->verdicts);
+	expect_dispositions(test, f, &p->dispositions);
 	scsi_build_sense_buffer(0, f->sense, MEDIUM_ERROR, 0x11, 0);
-	expect_verdicts(test, f, &p->verdicts);
+	expect_dispositions(test, f, &p->dispositions);
 }
 
 /* ---- the sense ---- */
 
-static const struct verdict_param sense_params[] = {
+static const struct disposition_param sense_params[] = {
 	{ "standby", 0, NOT_READY, 0x04, 0x0b, false, FAILS },
 	{ "not_ready_no_medium", 0, NOT_READY, 0x3a, 0x00, false, FAILS },
 	{ "becoming_ready_read", 0, NOT_READY, 0x04, 0x01, false, FAILS },
@@ -219,34 +219,34 @@ KUNIT_ARRAY_PARAM_DESC(sense, sense_params, name);
 /* Both formats of the sense have the same disposition. */
 static void sense_test(struct kunit *test)
 {
-	const struct verdict_param *p = test->param_value;
+	const struct disposition_param *p = test->param_value;
 	struct failed *f = failed_command(test, p->flush ? REQ_OP_FLUSH : REQ_OP_READ);
 	int desc;
 
 	for (desc = 0; desc < 2; desc++) {
 		memset(f->sense, 0, sizeof(f->sense));
 		scsi_build_sense_buffer(desc, f->sense, p->key, p->asc, p->ascq);
-		expect_verdicts(test, f, &p->verdicts);
+		expect_dispositions(test, f, &p->dispositions);
 	}
 }
 
 /* If there is no sense, or only garbage, the path fails. */
 static void no_sense_test(struct kunit *test)
 {
-	static const struct verdicts fails = FAILS;
+	static const struct dispositions fails = FAILS;
 	struct failed *f = failed_command(test, REQ_OP_READ);
 
-	expect_verdicts(test, f, &fails);
+	expect_dispositions(test, f, &fails);
 	memset(f->sense, 0xff, sizeof(f->sense));
 	f->sense[0] = 0x50;
-	expect_verdicts(test, f, &fails);
+	expect_dispositions(test, f, &fails);
 }
 
 /* ---- deferred errors: the sense is that of an earlier command ---- */
 
 /* The response codes are 0x70 and 0x72, or 0x71 and 0x73 if it is deferred. */
 static void build_sense(struct failed *f, bool desc, bool deferred,
-			const struct verdict_param *p)
+			const struct disposition_param *p)
 {
 	memset(f->sense, 0, sizeof(f->sense));
 	scsi_build_sense_buffer(desc, f->sense, p->key, p->asc, p->ascq);
@@ -256,8 +256,8 @@ static void build_sense(struct failed *f, bool desc, bool deferred,
 /* A command with deferred sense is retried, whatever the sense is. */
 static void deferred_test(struct kunit *test)
 {
-	static const struct verdicts repeats = REPEATS;
-	const struct verdict_param *p = test->param_value;
+	static const struct dispositions repeats = REPEATS;
+	const struct disposition_param *p = test->param_value;
 	struct failed *f = failed_command(test, p->flush ? REQ_OP_FLUSH : REQ_OP_READ);
 	int desc;
 
@@ -265,7 +265,7 @@ static void deferred_test(struct kunit *test)
 	for (desc = 0; desc < 2; desc++) {
 		build_sense(f, desc, true, p);
 		KUNIT_ASSERT_EQ(test, f->sense[0], desc ? 0x73 : 0x71);
-		expect_verdicts(test, f, &repeats);
+		expect_dispositions(test, f, &repeats);
 	}
 }
 
@@ -275,7 +275,7 @@ static void deferred_test(struct kunit *test)
  */
 static void deferred_flush_test(struct kunit *test)
 {
-	const struct verdict_param *p = test->param_value;
+	const struct disposition_param *p = test->param_value;
 	struct failed *f = failed_command(test, REQ_OP_FLUSH);
 	int desc;
 
@@ -291,7 +291,7 @@ static void deferred_flush_test(struct kunit *test)
 /* Only the sense of this flush counts, not an old one in the buffer. */
 static void flush_without_sense_test(struct kunit *test)
 {
-	static const struct verdict_param medium = { .key = MEDIUM_ERROR, .asc = 0x0c };
+	static const struct disposition_param medium = { .key = MEDIUM_ERROR, .asc = 0x0c };
 	struct failed *f = failed_command(test, REQ_OP_FLUSH);
 
 	KUNIT_EXPECT_TRUE(test, mpath_was_flushed(&f->clone, true));

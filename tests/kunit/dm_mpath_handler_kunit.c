@@ -178,7 +178,7 @@ static struct mpath *begin(struct kunit *test, const char *text)
 	KUNIT_EXPECT_TRUE(test, m->queue_io);
 	KUNIT_EXPECT_EQ(test, looked_for(m), -EAGAIN);
 	KUNIT_ASSERT_TRUE(test, comes_asked(2));
-	KUNIT_EXPECT_EQ(test, m->pg_init_count, 1);
+	KUNIT_EXPECT_EQ(test, m->pg_init.count, 1);
 	return m;
 }
 
@@ -266,7 +266,7 @@ static void expect_outcome(struct kunit *test, struct mpath *m,
 		KUNIT_EXPECT_GE(test, jiffies_to_msecs(jiffies - answered), p->delay_ms);
 		KUNIT_EXPECT_LE(test, jiffies_to_msecs(jiffies - answered),
 				p->delay_ms + 50);
-		KUNIT_EXPECT_EQ(test, m->pg_init_count, 2);
+		KUNIT_EXPECT_EQ(test, m->pg_init.count, 2);
 		answer_all(SCSI_DH_OK);
 		KUNIT_EXPECT_EQ(test, looked_for(m), 1);
 		break;
@@ -312,7 +312,7 @@ static void retries_test(struct kunit *test)
 	for (round = 1; round <= 2; round++) {
 		answer_all(SCSI_DH_RETRY);
 		KUNIT_ASSERT_TRUE(test, comes_asked(2));
-		KUNIT_EXPECT_EQ(test, m->pg_init_count, round + 1);
+		KUNIT_EXPECT_EQ(test, m->pg_init.count, round + 1);
 	}
 	KUNIT_EXPECT_GE(test, jiffies - start, msecs_to_jiffies(1400));
 	KUNIT_EXPECT_LE(test, jiffies - start, msecs_to_jiffies(1400) + 6);
@@ -348,8 +348,8 @@ static void fail_test(struct kunit *test)
 {
 	struct mpath *m = begin(test, "0 1 kunit " GROUPS);
 
-	mpath_fail_path(m, path_nr(m, 1));
-	mpath_fail_path(m, path_nr(m, 2));
+	mpath_fail_path(path_nr(m, 1), "kunit");
+	mpath_fail_path(path_nr(m, 2), "kunit");
 	KUNIT_EXPECT_EQ(test, looked_for(m), -EAGAIN);
 	answer_all(SCSI_DH_OK);
 	KUNIT_EXPECT_TRUE(test, comes_asked(1));
@@ -357,7 +357,7 @@ static void fail_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, looked_for(m), 0);
 	KUNIT_EXPECT_EQ(test, m->nr_usable, 0);
 	/* The first reinstated path starts pg_init of its group. */
-	mpath_reinstate_path(m, path_nr(m, 2));
+	mpath_admin_reinstate(path_nr(m, 2));
 	KUNIT_EXPECT_EQ(test, looked_for(m), -EAGAIN);
 	KUNIT_EXPECT_TRUE(test, comes_asked(1));
 	KUNIT_EXPECT_EQ(test, answer(SCSI_DH_OK), 2);
@@ -371,9 +371,9 @@ static void alone_test(struct kunit *test)
 {
 	struct mpath *m = begin_ready(test, "2 pg_init_retries 1 1 kunit " GROUPS);
 
-	mpath_fail_path(m, path_nr(m, 1));
+	mpath_fail_path(path_nr(m, 1), "kunit");
 	KUNIT_EXPECT_EQ(test, looked_for(m), 1);
-	mpath_reinstate_path(m, path_nr(m, 1));
+	mpath_admin_reinstate(path_nr(m, 1));
 	KUNIT_EXPECT_EQ(test, looked_for(m), 1);
 	KUNIT_ASSERT_TRUE(test, comes_asked(1));
 	KUNIT_EXPECT_EQ(test, answer(SCSI_DH_IMM_RETRY), 1);
@@ -381,10 +381,10 @@ static void alone_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, answer(SCSI_DH_IMM_RETRY), 1);
 	KUNIT_EXPECT_TRUE(test, path_nr(m, 1)->failed);
 	KUNIT_EXPECT_EQ(test, nr_asked, 0);
-	KUNIT_EXPECT_EQ(test, m->pg_init_count, 1);
+	KUNIT_EXPECT_EQ(test, m->pg_init.count, 1);
 	/* In any other group, a reinstated path is not activated. */
-	mpath_fail_path(m, path_nr(m, 3));
-	mpath_reinstate_path(m, path_nr(m, 3));
+	mpath_fail_path(path_nr(m, 3), "kunit");
+	mpath_admin_reinstate(path_nr(m, 3));
 	schedule_timeout_uninterruptible(HZ);
 	KUNIT_EXPECT_EQ(test, nr_asked, 0);
 }
@@ -429,9 +429,9 @@ static void hurry_test(struct kunit *test)
 	answer_all(SCSI_DH_OK);
 	KUNIT_ASSERT_TRUE(test, COMES(completion_done(&map->suspended)));
 	KUNIT_EXPECT_LT(test, jiffies - start, HZ);
-	KUNIT_EXPECT_TRUE(test, m->pg_init_stopped);
+	KUNIT_EXPECT_TRUE(test, m->pg_init.stopped);
 	map_resume(map);
-	KUNIT_EXPECT_FALSE(test, m->pg_init_stopped);
+	KUNIT_EXPECT_FALSE(test, m->pg_init.stopped);
 	KUNIT_EXPECT_EQ(test, looked_for(m), 1);
 }
 
@@ -450,7 +450,7 @@ static void late_test(struct kunit *test)
 	KUNIT_EXPECT_GE(test, jiffies - start, 5 * HZ);
 	KUNIT_EXPECT_LE(test, jiffies - start, 6 * HZ);
 	answer_all(SCSI_DH_RETRY);
-	KUNIT_EXPECT_EQ(test, m->pg_init_running, 0);
+	KUNIT_EXPECT_EQ(test, m->pg_init.running, 0);
 	schedule_timeout_uninterruptible(5 * HZ);
 	KUNIT_EXPECT_EQ(test, nr_asked, 0);
 	map_resume(map);
@@ -517,7 +517,7 @@ static void attach_test(struct kunit *test)
 	m = mpath_in(map);
 	mpath_status(map_target(map), STATUSTYPE_TABLE, 0, text, 512);
 	KUNIT_EXPECT_PTR_NE(test, strstr(text, p->handler), NULL);
-	KUNIT_EXPECT_EQ(test, looked_for(m), m->handler_name ? -EAGAIN : 1);
+	KUNIT_EXPECT_EQ(test, looked_for(m), m->handler.name ? -EAGAIN : 1);
 }
 
 static struct kunit_case cases[] = {

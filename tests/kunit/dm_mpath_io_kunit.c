@@ -165,7 +165,7 @@ static void wait_test(struct kunit *test)
 	 * One request fails on the last path; another one arrives after that.
 	 */
 	ios[0] = io_submit(map, REQ_OP_WRITE, 0, 8, 1);
-	mpath_fail_path(m, path_nr(m, 2));
+	mpath_fail_path(path_nr(m, 2), "kunit");
 	KUNIT_ASSERT_TRUE(test, COMES(lower_end(&map->a, BLK_STS_TRANSPORT)));
 	ios[1] = io_submit(map, REQ_OP_WRITE, 64, 8, 2);
 	schedule_timeout_uninterruptible(30 * HZ);
@@ -194,11 +194,11 @@ static void back_test(struct kunit *test)
 	struct mpath *m = mpath_start(map, p->text);
 	struct io *io;
 
-	mpath_fail_path(m, path_nr(m, 1));
-	mpath_fail_path(m, path_nr(m, 2));
+	mpath_fail_path(path_nr(m, 1), "kunit");
+	mpath_fail_path(path_nr(m, 2), "kunit");
 	io = io_submit(map, REQ_OP_WRITE, 0, 8, 1);
 	schedule_timeout_uninterruptible(HZ);
-	mpath_reinstate_path(m, path_nr(m, 2));
+	mpath_admin_reinstate(path_nr(m, 2));
 	KUNIT_EXPECT_TRUE(test, COMES(lower_end(&map->b, BLK_STS_OK)));
 	expect_end(test, io, BLK_STS_OK);
 }
@@ -266,9 +266,9 @@ static void selector_test(struct kunit *test)
 	map->b.at_once = true;
 	for (i = 0; i < 200; i++) {
 		if (i == 60)
-			mpath_fail_path(m, path_nr(m, 1));
+			mpath_fail_path(path_nr(m, 1), "kunit");
 		if (i == 120)
-			mpath_reinstate_path(m, path_nr(m, 1));
+			mpath_admin_reinstate(path_nr(m, 1));
 		io = io_submit(map, i & 1 ? REQ_OP_READ : REQ_OP_WRITE, 8 * (i % 64),
 			       1 + i % 64, i);
 		expect_end(test, io, BLK_STS_OK);
@@ -289,8 +289,8 @@ static void ioctl_test(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, ti->type->prepare_ioctl(ti, &bdev), 0);
 	KUNIT_EXPECT_PTR_EQ(test, bdev, path_nr(m, 1)->ps.dev->bdev);
-	mpath_fail_path(m, path_nr(m, 1));
-	mpath_fail_path(m, path_nr(m, 2));
+	mpath_fail_path(path_nr(m, 1), "kunit");
+	mpath_fail_path(path_nr(m, 2), "kunit");
 	KUNIT_EXPECT_EQ(test, ti->type->prepare_ioctl(ti, &bdev), -EIO);
 	mpath_set_queueing(m, true);
 	KUNIT_EXPECT_EQ(test, ti->type->prepare_ioctl(ti, &bdev), -ENOTCONN);
@@ -440,7 +440,7 @@ static void lines_test(struct kunit *test)
 	mpath_status(map_target(map), STATUSTYPE_TABLE, 0, text, TEXT);
 	KUNIT_EXPECT_STREQ(test, text, map_text(map, ALL_WORDS));
 	mpath_find_path(m, 0, REQ_OP_READ);
-	mpath_fail_path(m, path_nr(m, 2));
+	mpath_fail_path(path_nr(m, 2), "kunit");
 	mpath_status(map_target(map), STATUSTYPE_INFO, 0, text, TEXT);
 	info = map_text(map, INFO_WORDS);
 	KUNIT_EXPECT_STREQ(test, text, info);
@@ -521,7 +521,7 @@ static void interval_test(struct kunit *test)
 
 	map->a.at_once = true;
 	map->b.at_once = true;
-	mpath_fail_path(m, path_nr(m, 1));
+	mpath_fail_path(path_nr(m, 1), "kunit");
 	KUNIT_EXPECT_EQ(test, message(map, "fail_path %b", text, TEXT), 0);
 	schedule_timeout_uninterruptible(5 * HZ);
 	KUNIT_EXPECT_FALSE(test, path_nr(m, 1)->failed);
@@ -656,11 +656,11 @@ static void stats_test(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(classes); i++) {
 		lower_release(&map->a, classes[i].status);
-		mpath_reinstate_path(m, path_nr(m, 1));
+		mpath_admin_reinstate(path_nr(m, 1));
 		expect_end(test, io_submit(map, REQ_OP_WRITE, 0, 8, 1), classes[i].status);
 	}
 	lower_release(&map->a, BLK_STS_OK);
-	mpath_reinstate_path(m, path_nr(m, 1));
+	mpath_admin_reinstate(path_nr(m, 1));
 	expect_end(test, io_submit(map, REQ_OP_WRITE, 0, 8, 1), BLK_STS_OK);
 	expect_end(test, io_submit(map, REQ_OP_READ, 0, 16, 1), BLK_STS_OK);
 	expect_end(test, io_submit(map, REQ_OP_DISCARD, 0, 16, 1), BLK_STS_OK);

@@ -6,6 +6,7 @@
 #ifndef DM_MPATH_KUNIT_H
 #define DM_MPATH_KUNIT_H
 
+#include "mpath/group.h"
 #include "mpath/mpath.h"
 #include "dm_rq_kunit.h"
 

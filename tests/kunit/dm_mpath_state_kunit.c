@@ -133,19 +133,19 @@ static void do_step(struct mpath *m, const struct step *s)
 	case LOOK:
 		break;
 	case FAIL:
-		mpath_fail_path(m, path_nr(m, s->nr));
+		mpath_fail_path(path_nr(m, s->nr), "kunit");
 		break;
 	case FAIL_SILENT:
-		mpath_fail_silent_path(m, path_nr(m, s->nr));
+		mpath_fail_path_unless_last(path_nr(m, s->nr), "kunit");
 		break;
 	case KEEP_DOWN:
-		mpath_keep_down(m, path_nr(m, s->nr));
+		mpath_admin_fail(path_nr(m, s->nr));
 		break;
 	case REINSTATE:
-		mpath_reinstate_path(m, path_nr(m, s->nr));
+		mpath_admin_reinstate(path_nr(m, s->nr));
 		break;
 	case ANSWERS:
-		mpath_reinstate_answering(m, path_nr(m, s->nr));
+		mpath_probe_reinstate(path_nr(m, s->nr));
 		break;
 	case SWITCH:
 		mpath_switch_group(m, m->groups[s->nr - 1]);
@@ -204,10 +204,10 @@ static void count_test(struct kunit *test)
 	int i;
 
 	for (i = 0; i < 3; i++) {
-		mpath_fail_path(m, path);
-		mpath_fail_path(m, path);
-		mpath_reinstate_path(m, path);
-		mpath_reinstate_path(m, path);
+		mpath_fail_path(path, "kunit");
+		mpath_fail_path(path, "kunit");
+		mpath_admin_reinstate(path);
+		mpath_admin_reinstate(path);
 	}
 	KUNIT_EXPECT_EQ(test, path->fail_count, 3);
 	flush_work(&m->event_work);
@@ -306,7 +306,7 @@ static void fail_all(struct mpath *m)
 	unsigned int i;
 
 	for (i = 1; i <= m->nr_paths; i++)
-		mpath_fail_path(m, path_nr(m, i));
+		mpath_fail_path(path_nr(m, i), "kunit");
 }
 
 /*
@@ -327,7 +327,7 @@ static void no_path_test(struct kunit *test)
 	io = io_submit(map, REQ_OP_WRITE, 0, 8, 0x22);
 	schedule_timeout_uninterruptible(60 * HZ);
 	KUNIT_EXPECT_EQ(test, io->ends, 0);
-	mpath_reinstate_path(m, path_nr(m, 2));
+	mpath_admin_reinstate(path_nr(m, 2));
 	KUNIT_EXPECT_TRUE(test, COMES(lower_end(&map->b, BLK_STS_OK)));
 	expect_end(test, io, BLK_STS_OK);
 	KUNIT_EXPECT_TRUE(test, all_are(lower_at(&map->b, 0), 0x22, SZ_4K));
@@ -380,19 +380,19 @@ static void limit_test(struct kunit *test)
 	KUNIT_EXPECT_LE(test, jiffies - failed, 5 * HZ + 6);
 	KUNIT_EXPECT_FALSE(test, mpath_may_wait(m));
 
-	mpath_reinstate_path(m, path_nr(m, 1));
+	mpath_admin_reinstate(path_nr(m, 1));
 	KUNIT_EXPECT_EQ(test, mpath_may_wait(m), p->again);
 	/* A path reinstated in time stops the limit. */
 	fail_all(m);
 	schedule_timeout_uninterruptible(4 * HZ);
-	mpath_reinstate_path(m, path_nr(m, 1));
+	mpath_admin_reinstate(path_nr(m, 1));
 	schedule_timeout_uninterruptible(4 * HZ);
 	KUNIT_EXPECT_EQ(test, mpath_may_wait(m), p->again);
 	/* If queueing was turned off by message, it stays off. */
 	fail_all(m);
 	schedule_timeout_uninterruptible(6 * HZ);
 	mpath_set_queueing(m, false);
-	mpath_reinstate_path(m, path_nr(m, 1));
+	mpath_admin_reinstate(path_nr(m, 1));
 	KUNIT_EXPECT_FALSE(test, mpath_may_wait(m));
 }
 

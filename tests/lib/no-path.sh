@@ -52,7 +52,7 @@ mark_log limit
 lose_paths
 start 1
 same "a waiting write fails at the limit" "error in time" "$(in_time 1)"
-try "the log says so" sh -c 'echo "$1" | grep -q ": no path for too long: failing queued I/O"' - "$(log_since limit)"
+try "the log says so" sh -c 'echo "$1" | grep -q ": no usable path within the time limit: failing queued I/O"' - "$(log_since limit)"
 same "the table no longer shows queue_if_no_path" "$count $say" "$(table_of $((4 + count)))"
 start 2
 try "the next write fails at once" wait_for 10 '[ "$(result 2)" = error ]'
