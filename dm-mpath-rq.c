@@ -46,7 +46,7 @@ static int init_mode(struct mpath *m, struct dm_target *ti)
  * Return: 0; or an errno, with ti->error set to the name of the wrong argument and what
  * was expected. Then everything is freed.
  */
-static int mpath_ctr(struct dm_target *ti, unsigned int argc, char **argv)
+int mpath_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 {
 	struct dm_arg_set as = { argc, argv };
 	struct mpath *m;
@@ -87,7 +87,7 @@ static int mpath_ctr(struct dm_target *ti, unsigned int argc, char **argv)
  *
  * Context: process, may sleep.
  */
-static void mpath_dtr(struct dm_target *ti)
+void mpath_dtr(struct dm_target *ti)
 {
 	struct mpath *m = mpath_of(ti);
 

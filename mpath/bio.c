@@ -3,11 +3,11 @@
  * Bio mode (queue_mode bio): the I/O path of a map that gets bios instead of requests,
  * the twin of request.c.  State, selectors and grammar are those of request mode.
  *
- * A bio without a path waits on m->bio.waiting.  dm core counts it as in flight, so
- * each suspend has to empty that list: a flush suspend fails bios without a path, a
- * noflush suspend gives all of them back to dm core.
+ * We let a bio without a path wait on m->bio.waiting.  dm core counts it as in flight, so
+ * each suspend has to empty that list: during a flush suspend we fail bios without a
+ * path, during a noflush suspend we give all of them back to dm core.
  *
- * A bio has no sense data, so the disposition of an error depends on its status only.
+ * As a bio has no sense data, we decide about an error by its status only.
  */
 
 #include <linux/blk-integrity.h>
@@ -166,8 +166,8 @@ static void bio_work(struct work_struct *work)
 
 /* ---- completion ---- */
 
-static int end_failed(struct mpath *m, struct bio *bio,
-		      struct mpath_path *path, blk_status_t status)
+static int end_failed_bio(struct mpath *m, struct bio *bio,
+			  struct mpath_path *path, blk_status_t status)
 {
 	unsigned long flags;
 
@@ -183,7 +183,7 @@ static int end_failed(struct mpath *m, struct bio *bio,
 	if (!READ_ONCE(m->nr_usable) && !mpath_may_wait(m))
 		return DM_ENDIO_DONE;
 
-	/* The worker may map the bio at once, so do not touch it any more. */
+	/* The worker may map the bio at once, so we must not touch it any more. */
 	spin_lock_irqsave(&m->lock, flags);
 	bio_list_add(&m->bio.waiting, bio);
 	spin_unlock_irqrestore(&m->lock, flags);
@@ -226,7 +226,7 @@ int mpath_bio_end_io(struct dm_target *ti, struct bio *bio,
 
 	if (likely(!*status))
 		return DM_ENDIO_DONE;
-	return end_failed(mpath_of(ti), bio, path, *status);
+	return end_failed_bio(mpath_of(ti), bio, path, *status);
 }
 
 /* ---- initialization ---- */

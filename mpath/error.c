@@ -3,8 +3,8 @@
  * From the status of a failed request, and the SCSI result and sense data behind it,
  * to its disposition: is the path to blame, and how do we proceed with the request?
  *
- * There are three tables.  Each is searched from the top, and the first row that
- * matches counts:
+ * There are three tables.  We search each from the top, and the first row that matches
+ * counts:
  *
  *	1. the block layer's status: some are passed up without looking further;
  *	2. for a SCSI path, the host byte: did the command reach the device?
@@ -78,7 +78,7 @@ const char *mpath_status_text(blk_status_t status)
 	}
 }
 
-/* Paths other than SCSI give us a status only: is it one of the transport? */
+/* If a path is not SCSI, we have only the status: is it one of the transport? */
 static enum mpath_disposition decide_status(blk_status_t status)
 {
 	switch (status) {
@@ -96,7 +96,7 @@ static enum mpath_disposition decide_status(blk_status_t status)
 
 #if IS_ENABLED(CONFIG_SCSI)
 
-struct dispositions {
+struct mpath_dispositions {
 	enum mpath_disposition first;	/* while SCSI would retry */
 	enum mpath_disposition then;	/* afterwards */
 };
@@ -109,18 +109,18 @@ struct dispositions {
 /* ---- 2. the host byte ---- */
 
 /* The command did not end with an answer from the device. */
-static struct dispositions host_dispositions(u8 host)
+static struct mpath_dispositions host_dispositions(u8 host)
 {
 	/* SCSI retries a parity error, but not with REQ_FAILFAST_DEV. */
 	if (host == DID_PARITY)
-		return (struct dispositions)REPEAT;
+		return (struct mpath_dispositions)REPEAT;
 
 	/*
-	 * No connection, link lost, reset, aborted, timed out: the path is to
-	 * blame.  SCSI has aborted a command that timed out before it completes
-	 * our request.
+	 * No connection, link lost, reset, aborted, timed out: we blame the path.
+	 * SCSI has aborted a command that timed out before it completes our
+	 * request.
 	 */
-	return (struct dispositions)FAIL_PATH;
+	return (struct mpath_dispositions)FAIL_PATH;
 }
 
 /* ---- 3. the sense ---- */
@@ -135,7 +135,7 @@ static struct dispositions host_dispositions(u8 host)
 static const struct sense_row {
 	u8 key, asc, from, to;	/* SPC-5; the qualifier is in [from, to] */
 	bool flush;		/* matches a flush only */
-	struct dispositions dispositions;
+	struct mpath_dispositions dispositions;
 } sense_rows[] = {
 	/* Becoming ready, or an operation is in progress, as an ALUA transition. */
 	{ NOT_READY, 0x04, 0x01, 0x01, true, WAIT },
@@ -169,17 +169,17 @@ static bool row_fits(const struct sense_row *row,
 	       (flush || !row->flush);
 }
 
-static struct dispositions sense_dispositions(struct scsi_cmnd *cmd, bool flush)
+static struct mpath_dispositions sense_dispositions(struct scsi_cmnd *cmd, bool flush)
 {
 	const struct sense_row *row = sense_rows;
 	struct scsi_sense_hdr sense;
 
 	/* A status without sense data, for instance busy for too long. */
 	if (!scsi_command_normalize_sense(cmd, &sense))
-		return (struct dispositions)FAIL_PATH;
+		return (struct mpath_dispositions)FAIL_PATH;
 	/* The sense data are about an earlier command. This one did not begin. */
 	if (scsi_sense_is_deferred(&sense))
-		return (struct dispositions)REPEAT;
+		return (struct mpath_dispositions)REPEAT;
 
 	while (!row_fits(row, &sense, flush))
 		row++;
@@ -190,7 +190,7 @@ static struct dispositions sense_dispositions(struct scsi_cmnd *cmd, bool flush)
  * With a deferred error the device reports the failure of an earlier command and does
  * not execute this one.  SCSI retries the command, but not with REQ_FAILFAST_DEV: then
  * the command fails.  A flush, however, has no bytes that could be left over, so that
- * SCSI completes it as successful.
+ * SCSI completes it as successful.  We have to detect this ourselves.
  */
 static bool is_deferred_error(struct request *clone)
 {
@@ -213,12 +213,12 @@ static bool waited_enough(struct request *clone, struct request *rq)
 }
 
 static enum mpath_disposition decide_scsi(struct request *clone,
-				     const struct dm_rq_io *io)
+					  const struct dm_rq_io *io)
 {
 	struct scsi_cmnd *cmd = blk_mq_rq_to_pdu(clone);
 	u8 host = host_byte(cmd->result);
 	bool flush = req_op(clone) == REQ_OP_FLUSH;
-	struct dispositions v;
+	struct mpath_dispositions v;
 	bool enough;
 
 	/* The device's state refused the request before it became a command. */
@@ -254,7 +254,7 @@ static bool is_deferred_error(struct request *clone)
 }
 
 static enum mpath_disposition decide_scsi(struct request *clone,
-				     const struct dm_rq_io *io)
+					  const struct dm_rq_io *io)
 {
 	return MPATH_PATH_FAILED;
 }
@@ -276,7 +276,7 @@ bool mpath_is_scsi(struct block_device *bdev)
  * Context: any, hard irq included.
  */
 enum mpath_disposition mpath_decide_disposition(struct request *clone, bool is_scsi,
-			       blk_status_t status, const struct dm_rq_io *io)
+						blk_status_t status, const struct dm_rq_io *io)
 {
 	if (is_scsi && status == BLK_STS_IOERR)
 		return decide_scsi(clone, io);

@@ -3,10 +3,10 @@
  * The choice of the priority group that gets I/O, and pg_init, by which a hardware
  * handler makes the paths of a group ready.
  *
- * A round of pg_init activates all usable paths of m->pg_init.group at the same time.
- * The handler gives a result for each path.  After the last one, the group becomes the
- * current group, or we begin another round, or we choose another group.  I/O waits
- * from the choice of a group until it is the current group.
+ * In a round of pg_init we activate all usable paths of m->pg_init.group at the same
+ * time.  The handler gives us a result for each path.  After the last one, the group
+ * becomes the current group, or we begin another round, or we choose another group.
+ * I/O waits from the choice of a group until it is the current group.
  */
 
 #include <scsi/scsi_dh.h>
@@ -133,7 +133,7 @@ static bool retry_activation(struct mpath *m, struct mpath_path *path,
 	return true;
 }
 
-/* The group of @path is, or will be, the current one.  Otherwise results are stale. */
+/* The group of @path is, or will be, the current one.  Otherwise we ignore results. */
 static bool is_group_in_use(struct mpath *m, struct mpath_path *path)
 {
 	return path->group == m->pg_init.group ||
@@ -180,7 +180,7 @@ static void handle_result(struct mpath *m, struct mpath_path *path,
 		mpath_bypass_group(m, path->group, true);
 	if (broken) {
 		if (!path->failed)
-			MPATH_LOG_PATH(DMERR, path, ": hardware handler %s: activation failed with %d",
+			mpath_path_err(path, ": hardware handler %s: activation failed with %d",
 				       m->handler.name, scsi_dh);
 		mpath_fail_path(path, "activation failed");
 	}
@@ -196,8 +196,8 @@ static void activation_done(void *data, int scsi_dh)
 	handle_result(m, path, action_for(scsi_dh), scsi_dh);
 
 	/*
-	 * When this path is not counted as running any more and the lock is
-	 * released, m may be freed.
+	 * As soon as this path does not count as running any more and we have
+	 * released the lock, m may be freed.
 	 */
 	spin_lock_irqsave(&m->lock, flags);
 	if (!--m->pg_init.running)
@@ -407,8 +407,8 @@ char mpath_group_letter(struct mpath *m, struct mpath_group *group)
 
 /* ---- pg_init during a suspend ---- */
 
-static void for_each_activation(struct mpath *m,
-				void (*fn)(struct delayed_work *activation))
+static void visit_activations(struct mpath *m,
+			      void (*fn)(struct delayed_work *activation))
 {
 	struct mpath_path *path;
 
@@ -417,7 +417,7 @@ static void for_each_activation(struct mpath *m,
 }
 
 /*
- * The path is counted as running all the time.  The lock prevents
+ * The path counts as running all the time.  We hold the lock, to prevent
  * mpath_queue_activation() from counting it a second time.
  */
 static void expedite(struct delayed_work *activation)
@@ -435,7 +435,7 @@ static void expedite(struct delayed_work *activation)
 void mpath_pg_init_expedite(struct mpath *m)
 {
 	spin_lock_irq(&m->lock);
-	for_each_activation(m, expedite);
+	visit_activations(m, expedite);
 	spin_unlock_irq(&m->lock);
 }
 
@@ -472,8 +472,8 @@ bool mpath_pg_init_wait_timeout(struct mpath *m)
 			       msecs_to_jiffies(SUSPEND_WAIT_MS)))
 		return true;
 
-	MPATH_LOG(DMWARN, m, "suspending without waiting for hardware handler %s, which has not answered for %u ms",
-		  m->handler.name, SUSPEND_WAIT_MS);
+	mpath_warn(m, "suspending without waiting for hardware handler %s, which has not answered for %u ms",
+		   m->handler.name, SUSPEND_WAIT_MS);
 	return false;
 }
 
@@ -498,5 +498,5 @@ void mpath_pg_init_drain(struct mpath *m)
 	/* The context that woke us has released the lock, and m, after this. */
 	spin_lock_irq(&m->lock);
 	spin_unlock_irq(&m->lock);
-	for_each_activation(m, flush_activation);
+	visit_activations(m, flush_activation);
 }

@@ -9,7 +9,7 @@
 #include "mpath/mpath.h"
 #include "mpath/group.h"
 
-/* The map takes the attached handler instead of the table's. */
+/* We take the attached handler instead of the table's. */
 static int retain(struct mpath *m, const char *attached)
 {
 	char *name;

@@ -20,8 +20,8 @@ static struct mpath_group *find_group(struct mpath *m, const char *text)
 
 	if (dm_ps_number(text, &number) || !number ||
 	    number > m->nr_groups) {
-		MPATH_LOG(DMWARN, m, "message: no group '%.32s', expected 1..%u",
-			  text, m->nr_groups);
+		mpath_warn(m, "message: no group '%.32s', expected 1..%u",
+			   text, m->nr_groups);
 		return NULL;
 	}
 	return m->groups[number - 1];
@@ -42,8 +42,8 @@ static int group_message(struct mpath *m, const char *verb, const char *arg)
 }
 
 /* Call @action, unless it is NULL, for all paths to @dev, and return their number. */
-static unsigned int for_each_path_to(struct mpath *m, dev_t dev,
-				     void (*action)(struct mpath_path *path))
+static unsigned int act_on_device(struct mpath *m, dev_t dev,
+				  void (*action)(struct mpath_path *path))
 {
 	struct mpath_path *path;
 	unsigned int nr = 0;
@@ -68,12 +68,12 @@ static int device_arg(struct mpath *m, const char *arg, dev_t *dev)
 	int r = dm_rq_devt_from_path(arg, dev);
 
 	if (r) {
-		MPATH_LOG(DMWARN, m, "message: no device '%.64s'", arg);
+		mpath_warn(m, "message: no device '%.64s'", arg);
 		return r;
 	}
-	if (!for_each_path_to(m, *dev, NULL)) {
-		MPATH_LOG(DMWARN, m, "message: device '%.64s' is not a path of the map",
-			  arg);
+	if (!act_on_device(m, *dev, NULL)) {
+		mpath_warn(m, "message: device '%.64s' is not a path of the map",
+			   arg);
 		return -EINVAL;
 	}
 	return 0;
@@ -90,7 +90,7 @@ static int path_message(struct mpath *m, const char *verb, const char *arg)
 
 	r = device_arg(m, arg, &dev);
 	if (!r)
-		for_each_path_to(m, dev, action);
+		act_on_device(m, dev, action);
 	return r;
 }
 
@@ -135,7 +135,7 @@ static bool is_too_small(struct mpath *m, dev_t dev, char *result,
 
 /* [<timeout ms>] [reinstate] */
 static int parse_probe_args(struct mpath *m, const char *verb, unsigned int argc,
-		       char **argv, unsigned int *ms, bool *reinstate)
+			    char **argv, unsigned int *ms, bool *reinstate)
 {
 	*ms = MPATH_PROBE_TIMEOUT_MS;
 	if (argc && !dm_ps_number(argv[0], ms) && *ms &&
@@ -150,8 +150,8 @@ static int parse_probe_args(struct mpath *m, const char *verb, unsigned int argc
 	}
 	if (!argc)
 		return 0;
-	MPATH_LOG(DMWARN, m, "message %s: expected [<timeout 1..%u ms>] [reinstate], got '%.32s'",
-		  verb, MPATH_PROBE_MAX_TIMEOUT_MS, argv[0]);
+	mpath_warn(m, "message %s: expected [<timeout 1..%u ms>] [reinstate], got '%.32s'",
+		   verb, MPATH_PROBE_MAX_TIMEOUT_MS, argv[0]);
 	return -EINVAL;
 }
 
@@ -175,8 +175,8 @@ static int probe_message(struct mpath *m, unsigned int argc, char **argv,
 	int r;
 
 	if (argc < words) {
-		MPATH_LOG(DMWARN, m, "message %s: expected a device, got nothing",
-			  argv[0]);
+		mpath_warn(m, "message %s: expected a device, got nothing",
+			   argv[0]);
 		return -EINVAL;
 	}
 	r = parse_probe_args(m, argv[0], argc - words, argv + words, &ms,
@@ -273,12 +273,12 @@ int mpath_message(struct dm_target *ti, unsigned int argc, char **argv,
 		return -EBUSY;
 
 	if (!message) {
-		MPATH_LOG(DMWARN, m, "unknown message '%.32s'", argv[0]);
+		mpath_warn(m, "unknown message '%.32s'", argv[0]);
 		return -EINVAL;
 	}
 	if (message->words && argc != message->words) {
-		MPATH_LOG(DMWARN, m, "message %s: expected %u words, got %u",
-			  message->verb, message->words, argc);
+		mpath_warn(m, "message %s: expected %u words, got %u",
+			   message->verb, message->words, argc);
 		return -EINVAL;
 	}
 

@@ -28,11 +28,12 @@
  * core calls the destructor when no request of the table is in flight and an RCU
  * grace period has passed.  Therefore the I/O path takes no reference.
  *
- * Locking: mpath.lock protects the members that are marked "lock".  It is taken with
+ * Locking: mpath.lock protects the members that are marked "lock".  We take it with
  * interrupts disabled, because a request that fails in hard irq context changes the
- * state.  The I/O path takes it only if there is no current group with a usable path,
- * if a path fails, or if a request completes on a stalled path.  Members that the I/O
- * path reads without the lock are written with WRITE_ONCE() and marked "lockless
+ * state.  To avoid a lock that all CPUs share, the I/O path takes it only if there is no
+ * current group with a usable path, if a path fails, or if a request completes on a
+ * stalled path.  Members that the I/O
+ * path reads without the lock, we write with WRITE_ONCE() and mark as "lockless
  * readers".
  */
 #ifndef DM_MPATH_H
@@ -299,7 +300,7 @@ struct mpath {
 	/** @debugfs: the map's directory while this table is the live one */
 	struct dentry *debugfs;
 	/**
-	 * @name: the map's name for log messages, which may be written in hard irq
+	 * @name: the map's name for log messages, which we may write in hard irq
 	 * context; updated at each resume
 	 */
 	char name[DM_NAME_LEN];
@@ -338,13 +339,30 @@ static inline struct mpath_path *mpath_path_of(struct dm_ps_path *path)
 	return container_of(path, struct mpath_path, ps);
 }
 
-/* ---- log messages: "mpatha (253:3): path sda (8:0) ..." ---- */
+/* ---- log messages: "mpatha (253:3): path sda (8:0) failed: timeout" ---- */
 
-#define MPATH_LOG(log, m, fmt, ...) \
-	log("%s (%s): " fmt, (m)->name, dm_device_name((m)->rq.md), ##__VA_ARGS__)
-#define MPATH_LOG_PATH(log, path, fmt, ...) \
-	MPATH_LOG(log, (path)->m, "path %pg (%s)" fmt, (path)->ps.dev->bdev, \
-		  (path)->ps.dev->name, ##__VA_ARGS__)
+#define MPATH_LOG(log, map, fmt, ...)					\
+do {									\
+	struct mpath *_m = (map);					\
+									\
+	log("%s (%s): " fmt, _m->name, dm_device_name(_m->rq.md),	\
+	    ##__VA_ARGS__);						\
+} while (0)
+
+#define MPATH_LOG_PATH(log, path, fmt, ...)				\
+do {									\
+	struct mpath_path *_p = (path);					\
+									\
+	MPATH_LOG(log, _p->m, "path %pg (%s)" fmt, _p->ps.dev->bdev,	\
+		  _p->ps.dev->name, ##__VA_ARGS__);			\
+} while (0)
+
+#define mpath_err(m, ...)		MPATH_LOG(DMERR, m, __VA_ARGS__)
+#define mpath_warn(m, ...)		MPATH_LOG(DMWARN, m, __VA_ARGS__)
+#define mpath_path_err(path, ...)	MPATH_LOG_PATH(DMERR, path, __VA_ARGS__)
+#define mpath_path_warn(path, ...)	MPATH_LOG_PATH(DMWARN, path, __VA_ARGS__)
+#define mpath_path_warn_limit(path, ...) \
+	MPATH_LOG_PATH(DMWARN_LIMIT, path, __VA_ARGS__)
 
 /* dm-path-selector.c; process context, may sleep */
 const struct dm_ps_type *mpath_get_selector(const char *name);
@@ -488,5 +506,10 @@ void mpath_presuspend_undo(struct dm_target *ti);
 void mpath_postsuspend(struct dm_target *ti);
 void mpath_resume(struct dm_target *ti);
 void mpath_stop(struct mpath *m);
+
+/* ---- dm-mpath-rq.c; process context ---- */
+
+int mpath_ctr(struct dm_target *ti, unsigned int argc, char **argv);
+void mpath_dtr(struct dm_target *ti);
 
 #endif /* DM_MPATH_H */

@@ -22,12 +22,12 @@
 /* ---- I/O in flight ---- */
 
 /**
- * struct in_flight_scan - result of an iteration over the requests in flight
+ * struct mpath_scan - result of an iteration over the requests in flight
  * @m: the map
  * @in_flight: number of requests
  * @since: by path number, from 0: start time of the oldest request, 0 if there is none
  */
-struct in_flight_scan {
+struct mpath_scan {
 	struct mpath *m;
 	u64 in_flight;
 	u64 *since;
@@ -35,11 +35,11 @@ struct in_flight_scan {
 
 /*
  * A request that is not mapped yet may have stale data, even from another table.
- * Therefore mio->path is only compared, never dereferenced.
+ * Therefore we only compare mio->path and never dereference it.
  */
 static bool scan_request(struct dm_rq_io *io, void *data)
 {
-	struct in_flight_scan *scan = data;
+	struct mpath_scan *scan = data;
 	struct mpath_io *mio = dm_rq_io_data(io);
 	struct mpath_path *mapped = READ_ONCE(mio->path), *path;
 	u64 start = READ_ONCE(mio->start);
@@ -100,7 +100,7 @@ static u64 age_ms(u64 now, u64 since)
 	return since && now > since ? div_u64(now - since, NSEC_PER_MSEC) : 0;
 }
 
-/* @since: start time of the oldest I/O, 0 if there is none */
+/* @since: start time of the oldest I/O, 0 if we know none */
 static int path_text(struct mpath_path *path, const struct mpath_totals *sum,
 		     u64 since, char *result, unsigned int maxlen)
 {
@@ -177,7 +177,7 @@ static const char *suspend_word(struct mpath *m)
  */
 int mpath_path_stats_text(struct mpath *m, char *result, unsigned int maxlen)
 {
-	struct in_flight_scan scan = { m };
+	struct mpath_scan scan = { m };
 	int sz = 0, r;
 
 	/* One more, because a map may have no paths. */

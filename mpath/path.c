@@ -62,7 +62,7 @@ static void no_path_work(struct work_struct *work)
 	spin_unlock_irq(&m->lock);
 
 	if (expired) {
-		MPATH_LOG(DMWARN, m, "no usable path within the time limit: failing queued I/O");
+		mpath_warn(m, "no usable path within the time limit: failing queued I/O");
 		mpath_wake(m);
 	}
 }
@@ -76,7 +76,7 @@ void mpath_init_no_path(struct mpath *m)
 	INIT_DELAYED_WORK(&m->no_path.work, no_path_work);
 }
 
-/* To avoid that I/O delays a flush suspend, the resume turns queueing on then. */
+/* To avoid that waiting I/O delays a flush suspend, we leave this to the resume then. */
 static void turn_on_queueing(struct mpath *m)
 {
 	lockdep_assert_held(&m->lock);
@@ -116,7 +116,8 @@ void mpath_set_queueing(struct mpath *m, bool on)
  * mpath_may_wait() - may I/O wait if no path is usable?
  * @m: the map
  *
- * During a noflush suspend it always may, because the next table may have paths.
+ * During a noflush suspend we let it wait in any case, because the next table may have
+ * paths.
  *
  * Context: any, hard irq included.
  * Return: false if such I/O has to fail.
@@ -164,7 +165,7 @@ static void fail_path(struct mpath_path *path, bool spare_last,
 	report_path(path, DM_UEVENT_PATH_FAILED);
 	spin_unlock_irqrestore(&m->lock, flags);
 
-	MPATH_LOG_PATH(DMWARN, path, " failed: %s", reason);
+	mpath_path_warn(path, " failed: %s", reason);
 }
 
 /**
@@ -250,8 +251,8 @@ void mpath_queue_activation(struct mpath *m, struct mpath_path *path,
 }
 
 /*
- * If @path is the first usable one, the next I/O chooses and activates its group.  If
- * @path joins the group in use, only the path is activated, and I/O does not wait.
+ * If @path is the first usable one, we let the next I/O choose and activate its group.
+ * If @path joins the group in use, we activate the path only, and I/O does not wait.
  */
 static void activate_reinstated(struct mpath *m, struct mpath_path *path)
 {
@@ -303,7 +304,7 @@ static void reinstate_path(struct mpath_path *path, bool by_admin,
 	report_path(path, DM_UEVENT_PATH_REINSTATED);
 	spin_unlock_irqrestore(&m->lock, flags);
 
-	MPATH_LOG_PATH(DMWARN, path, " reinstated: %s", reason);
+	mpath_path_warn(path, " reinstated: %s", reason);
 	mpath_wake(m);
 }
 

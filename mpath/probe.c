@@ -2,9 +2,9 @@
 /*
  * The prober: which paths answer?
  *
- * A probe of a path is a read of its first logical block.  The probes of a batch are
- * sent together, as regions of one dm_iot call (include/linux/dm-io-timeout.h), and the
- * caller waits no longer than the timeout, whatever the devices do.
+ * A probe of a path is a read of its first logical block.  We send the probes of a batch
+ * together, as regions of one dm_iot call (include/linux/dm-io-timeout.h), and wait no
+ * longer than the timeout, whatever the devices do.
  *
  * A read that has not completed by then stays outstanding, and we send no other read to
  * that device meanwhile: later probes, of any map, share the outstanding read.  There is
@@ -15,8 +15,9 @@
  * Ownership: each probed device has a struct mpath_probe_dev with the buffers and with
  * a reference that keeps the device open.  All paths to the device share it, and an
  * outstanding read has a reference to it.  So maps are suspended, loaded and removed
- * without waiting for reads; only the unloading of the module waits.  The reads are
- * DM_IOT_NO_CANCEL: when one completes, the device no longer uses its buffer.
+ * without waiting for reads; only the unloading of the module waits.  We send the reads
+ * with DM_IOT_NO_CANCEL, to ensure that a device does not use the buffer any more when
+ * we are told that a read has completed.
  */
 
 #include <linux/blkdev.h>
@@ -105,9 +106,10 @@ static DEFINE_HASHTABLE(devices, 8);
 /* Protects reads, waiters and batches; taken in any context. */
 static DEFINE_SPINLOCK(probe_lock);
 
-#define for_each_waiter(waiter, batch)					\
-	for ((waiter) = (batch)->waiter;				\
-	     (waiter) < (batch)->waiter + (batch)->nr; (waiter)++)
+static struct mpath_probe_waiter *end_of(struct mpath_probe_batch *batch)
+{
+	return batch->waiter + batch->nr;
+}
 
 /* ---- devices ---- */
 
@@ -396,7 +398,7 @@ static void enter_waiter(struct mpath_probe_waiter *waiter)
 	waiter->sends = true;
 }
 
-/* Also decides which reads the batch has to send. */
+/* Here we also decide which reads the batch has to send. */
 static int enter_batch(struct mpath_probe_batch *batch)
 {
 	struct mpath_probe_waiter *waiter;
@@ -411,7 +413,7 @@ static int enter_batch(struct mpath_probe_batch *batch)
 	batch->pending = batch->nr;
 	if (!batch->nr)
 		complete(&batch->done);
-	for_each_waiter(waiter, batch)
+	for (waiter = batch->waiter; waiter < end_of(batch); waiter++)
 		enter_waiter(waiter);
 	spin_unlock_irq(&probe_lock);
 	return 0;
@@ -423,7 +425,7 @@ static void send_batch(struct mpath_probe_batch *batch, unsigned int ms)
 	struct mpath_probe_waiter *waiter;
 	unsigned int nr = 0;
 
-	for_each_waiter(waiter, batch) {
+	for (waiter = batch->waiter; waiter < end_of(batch); waiter++) {
 		if (waiter->sends)
 			reads[nr++] = waiter->read;
 		if (nr == IO_REGIONS) {
@@ -443,7 +445,7 @@ static int leave_batch(struct mpath_probe_batch *batch)
 
 	spin_lock_irq(&probe_lock);
 	list_del(&batch->list);
-	for_each_waiter(waiter, batch)
+	for (waiter = batch->waiter; waiter < end_of(batch); waiter++)
 		list_del_init(&waiter->list);
 	r = batch->stopped && batch->pending ? -EBUSY : 0;
 	spin_unlock_irq(&probe_lock);
@@ -558,13 +560,13 @@ void mpath_probe_apply(struct mpath_probe_batch *batch,
 	struct mpath *m = batch->m;
 
 	if (reinstate)
-		for_each_waiter(waiter, batch)
+		for (waiter = batch->waiter; waiter < end_of(batch); waiter++)
 			if (result_of(m, waiter) == PROBE_GOOD)
 				reinstate(waiter->path);
-	for_each_waiter(waiter, batch)
+	for (waiter = batch->waiter; waiter < end_of(batch); waiter++)
 		if (result_of(m, waiter) == PROBE_BAD)
 			mpath_fail_path(waiter->path, "probe failed");
-	for (waiter = batch->waiter + batch->nr; waiter-- > batch->waiter; )
+	for (waiter = end_of(batch); waiter-- > batch->waiter; )
 		if (result_of(m, waiter) == PROBE_SILENT)
 			mpath_fail_path_unless_last(waiter->path,
 						    "probe timed out");

@@ -76,8 +76,8 @@ static enum dm_rq_map mpath_prep_map(struct dm_rq *drq, struct dm_rq_io *io,
 }
 
 /*
- * Lower layers must not spend time on retries that another path can serve.  They return
- * such errors to us, with the sense data; error.c decides about them.  Without
+ * To avoid that lower layers spend time on retries that another path can serve, we ask
+ * them to return errors at once, with the sense data; error.c decides about them.  Without
  * REQ_FAILFAST_DEV, SCSI sends a command that timed out to the same device five more
  * times.
  */
@@ -109,7 +109,7 @@ static u64 age_of(const struct request *rq)
 	return rq->start_time_ns ? ktime_get_ns() - rq->start_time_ns : 0;
 }
 
-/* The device is full.  The selector may know another path that is not. */
+/* The device is full.  If the selector knows another path that is not, we try that one. */
 static bool mpath_no_room(struct dm_rq *drq, struct dm_rq_io *io)
 {
 	struct mpath_io *mio = dm_rq_io_data(io);
@@ -130,8 +130,8 @@ static bool is_shortage(blk_status_t status)
 }
 
 /*
- * Sense data are not available before the clone has completed.  If they cannot change
- * the disposition, fail the path now.
+ * We have no sense data before the clone has completed.  If they cannot change the
+ * disposition, we fail the path now.
  */
 static enum dm_rq_error mpath_end_io_first(struct dm_rq *drq,
 					   struct dm_rq_io *io,
@@ -206,8 +206,8 @@ static enum dm_rq_end end_held(struct mpath *m, struct dm_rq_io *io,
 	return nowhere_to_go(m) ? DM_RQ_DONE : DM_RQ_AGAIN;
 }
 
-static noinline enum dm_rq_end end_failed(struct mpath *m, struct dm_rq_io *io,
-					  struct request *clone,
+static noinline enum dm_rq_end end_failed_request(struct mpath *m, struct dm_rq_io *io,
+						  struct request *clone,
 					  blk_status_t status)
 {
 	struct mpath_io *mio = dm_rq_io_data(io);
@@ -225,7 +225,7 @@ static noinline enum dm_rq_end end_failed(struct mpath *m, struct dm_rq_io *io,
 	return end_held(m, io, clone, status);
 }
 
-/* This order keeps few registers live while the clock is read. */
+/* This order keeps few registers live while we read the clock. */
 static enum dm_rq_end mpath_end_io(struct dm_rq *drq, struct dm_rq_io *io,
 				   struct request *clone, blk_status_t status)
 {
@@ -236,7 +236,7 @@ static enum dm_rq_end mpath_end_io(struct dm_rq *drq, struct dm_rq_io *io,
 	if (ps->type->end_io)
 		ps->type->end_io(ps, &mio->path->ps, mio->nr_bytes, io, status);
 	if (unlikely(status))
-		return end_failed(mio->path->m, io, clone, status);
+		return end_failed_request(mio->path->m, io, clone, status);
 
 	ns = ktime_get_ns() - mio->start;
 	WRITE_ONCE(mio->start, 0);

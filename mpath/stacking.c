@@ -21,7 +21,7 @@
 /* Maps above each other, including the lowest one, which has no map as a path. */
 #define MAX_MAPS	4
 
-/* Protects the list and stacking.level of its entries.  No allocation is made under it. */
+/* Protects the list and stacking.level of its entries.  We allocate nothing under it. */
 static DEFINE_MUTEX(stacking_lock);
 static LIST_HEAD(stacked);
 
@@ -63,8 +63,9 @@ static bool is_next_to(struct mpath *m, unsigned int level, bool down)
 }
 
 /*
- * Count the maps of the list below (@down) or above @m, and @m.  If @m is among them,
- * return more than the maximum.  Since maps without @m form no loop, the search ends.
+ * Count the maps of the list below (@down) or above @m, and @m.  If we find @m among
+ * them, return more than the maximum.  Since maps without @m form no loop, we reach an
+ * end.
  */
 static unsigned int count_maps(struct mpath *m, bool down)
 {
@@ -104,7 +105,7 @@ int mpath_check_stacking(struct dm_target *ti)
 	int r = 0;
 
 	mutex_lock(&stacking_lock);
-	/* Forget the previous table of this map. */
+	/* This table replaces the map's previous one. */
 	list_for_each_entry_safe(other, next, &stacked, stacking.list)
 		if (other->rq.md == m->rq.md)
 			list_del_init(&other->stacking.list);
@@ -120,7 +121,7 @@ int mpath_check_stacking(struct dm_target *ti)
 	mutex_unlock(&stacking_lock);
 
 	if (r)
-		MPATH_LOG(DMERR, m, "not resumed: a path leads back to the map, or more than %u maps are above each other",
+		mpath_err(m, "not resumed: a path leads back to the map, or more than %u maps are above each other",
 			  MAX_MAPS);
 	return r;
 }

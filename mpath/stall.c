@@ -3,12 +3,12 @@
  * Stall detection (feature stall_timeout).
  *
  * A path is stalled if it has I/O in flight and completed none of it for
- * stall_timeout.  As long as another path of the group is not stalled, the selector
- * gets a stalled path no more: it is sidelined.  So a path that swallows commands costs
- * the application only the I/O that was sent there before, until the device's own
+ * stall_timeout.  As long as another path of the group is not stalled, we sideline a
+ * stalled path: the selector does not use it.  So a path that swallows commands costs
+ * the application only the I/O that we sent there before, until the device's own
  * timeout.  We leave I/O in flight alone and never send it a second time.  The first
- * completion on the path ends the stall.  If all paths of a group are stalled, all of
- * them are used, because then the device is slow, or no path is better than another.
+ * completion on the path ends the stall.  If all paths of a group are stalled, we use
+ * all of them, because then the device is slow, or no path is better than another.
  *
  * A worker reads the counters of all paths four times per stall_timeout.  It watches a
  * path from the first check that finds I/O in flight, and restarts the time when a
@@ -22,7 +22,7 @@
 
 #define DM_MSG_PREFIX "multipath"
 
-/* In bio mode, path_stats needs the time of the checks even without stall_timeout. */
+/* In bio mode we check even without stall_timeout, because path_stats needs the times. */
 #define BIO_CHECK_MS	1000
 
 /* ---- usable paths ---- */
@@ -39,7 +39,7 @@ static u64 others_chosen(struct mpath_path *path)
 	return chosen;
 }
 
-/* Also account the I/Os that other paths get while @path is sidelined. */
+/* We also account the I/Os that other paths get while @path is sidelined. */
 static void set_sidelined(struct mpath_path *path, bool sidelined)
 {
 	u64 chosen;
@@ -57,8 +57,8 @@ static void set_sidelined(struct mpath_path *path, bool sidelined)
  * mpath_update_usable() - after a state change, tell the selector which paths to use
  * @group: the group; the map is locked
  *
- * These are the paths that have neither failed nor stalled. If there are none, stalled
- * paths are used, too.
+ * These are the paths that have neither failed nor stalled. If there are none, we use
+ * stalled paths, too.
  *
  * Context: any, hard irq included.
  */
@@ -106,7 +106,7 @@ void mpath_stall_progress(struct mpath_path *path)
 	spin_unlock_irqrestore(&m->lock, flags);
 
 	if (stalled)
-		MPATH_LOG_PATH(DMWARN_LIMIT, path, ": I/O resumed");
+		mpath_path_warn_limit(path, ": I/O resumed");
 }
 
 /* ---- the worker ---- */
@@ -138,8 +138,8 @@ static void mark_stalled(struct mpath *m, struct mpath_path *path)
 	spin_unlock_irq(&m->lock);
 
 	if (changed)
-		MPATH_LOG_PATH(DMWARN_LIMIT, path,
-			       " stalled: no completion for %u ms",
+		mpath_path_warn_limit(path,
+				      " stalled: no completion for %u ms",
 			       m->stall.timeout);
 }
 

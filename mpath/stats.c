@@ -2,8 +2,8 @@
 /*
  * Per-CPU counters of each path (stats.h): allocation, rare events, and their sums.
  *
- * Readers take no lock while I/O continues.  They read completions before
- * submissions, so that the difference never misses an I/O in flight.
+ * We read them without a lock while I/O continues.  We read completions before
+ * submissions, to ensure that the difference never misses an I/O in flight.
  */
 
 #include "mpath/mpath.h"

@@ -9,7 +9,7 @@
  * the time of the clone's allocation.  On 6.12, requests that are submitted as a batch
  * may share the time of the first one.)
  *
- * Counters are never reset: a reader computes rates from two readings.
+ * We never reset the counters: a reader computes rates from two readings.
  */
 #ifndef DM_MPATH_STATS_H
 #define DM_MPATH_STATS_H

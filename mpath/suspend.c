@@ -11,9 +11,9 @@
  * mpath_presuspend() - presuspend method
  * @ti: the target
  *
- * A flush suspend waits for all I/O.  Therefore queueing is turned off until the
- * resume, so that no I/O waits for a path.  A noflush suspend leaves waiting requests
- * in the requeue list, for the next table.  Both do so with requests that wait for a
+ * A flush suspend waits for all I/O.  To prevent that I/O waits for a path meanwhile, we
+ * turn queueing off until the resume.  In a noflush suspend we leave waiting requests in
+ * the requeue list, for the next table.  In both we do so with requests that wait for a
  * hardware handler.
  *
  * Context: process, may sleep.
@@ -122,9 +122,9 @@ void mpath_stop(struct mpath *m)
  * mpath_set_name() - copy the map's name for log messages
  * @m: the map
  *
- * Paths may fail in hard irq context, where dm core's lock of the name must not be
- * taken.  A rename therefore shows after the next resume.  A message that races with
- * this function may have a mix of two names.
+ * Paths may fail in hard irq context, where we must not take dm core's lock of the name.
+ * Therefore a rename shows after the next resume.  If a log message races with this
+ * function, it may have a mix of two names.
  *
  * Context: process, may sleep.
  */

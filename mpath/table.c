@@ -26,7 +26,7 @@
 #define MAX_HANDLER_WORDS	1024
 #define MAX_GROUPS		1024
 #define MAX_PATHS		1024
-/* In all groups: a path needs memory for each CPU, and mpath_path.number has 16 bits. */
+/* In all groups, because a path needs memory for each CPU, and its number has 16 bits. */
 #define MAX_ALL_PATHS		16384
 #define MAX_SELECTOR_ARGS	1024
 #define MAX_PG_INIT_RETRIES	50
@@ -83,7 +83,7 @@ static int next_number(struct dm_target *ti, struct dm_arg_set *as,
 	return 0;
 }
 
-/* Also ensures that at least as many words follow. */
+/* We also ensure that at least as many words follow. */
 static int next_count(struct dm_target *ti, struct dm_arg_set *as,
 		      const char *name, unsigned int max, unsigned int *count)
 {
@@ -251,8 +251,8 @@ int mpath_parse_handler(struct mpath *m, struct dm_target *ti,
 
 	/* As the stock target: bio mode uses attached handlers only. */
 	if (m->bio_mode) {
-		MPATH_LOG(DMWARN, m, "hardware handler '%.32s' ignored: queue_mode bio keeps the attached one",
-			  handler.argv[0]);
+		mpath_warn(m, "hardware handler '%.32s' ignored: queue_mode bio keeps the attached one",
+			   handler.argv[0]);
 		return 0;
 	}
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Trace events of the multipath target, in both modes. Devices are those of map and path. */
+/*
+ * Trace events of the multipath target, in both modes.  Their devices are the map and
+ * the path.
+ */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM dm_mpath_rq
 
@@ -8,7 +11,7 @@
 
 #include <linux/tracepoint.h>
 
-/* An I/O goes to a path. */
+/* We send an I/O to a path. */
 TRACE_EVENT(mpath_map,
 	TP_PROTO(struct mpath_path *path, enum req_op op,
 		 unsigned int nr_bytes),
@@ -30,7 +33,7 @@ TRACE_EVENT(mpath_map,
 		  MINOR(__entry->path), __entry->op, __entry->bytes)
 );
 
-/* It has ended there; also one that the path's queue did not take. */
+/* The I/O has completed there, or the path's queue has rejected it. */
 TRACE_EVENT(mpath_end,
 	TP_PROTO(struct mpath_path *path, enum req_op op,
 		 unsigned int nr_bytes, u64 ns, blk_status_t status),
@@ -88,7 +91,7 @@ DEFINE_EVENT(mpath_path, mpath_reinstate,
 	TP_ARGS(path)
 );
 
-/* The stall guard: a path is stalled, or goes on. */
+/* Stall detection: a path is stalled, or its I/O has resumed. */
 TRACE_EVENT(mpath_guard,
 	TP_PROTO(struct mpath_path *path, bool stalled),
 	TP_ARGS(path, stalled),
@@ -123,19 +126,19 @@ DECLARE_EVENT_CLASS(mpath_number,
 		  __entry->number)
 );
 
-/* This group is in use from now on. */
+/* We use this group from now on. */
 DEFINE_EVENT(mpath_number, mpath_switch_group,
 	TP_PROTO(struct mpath *m, unsigned int number),
 	TP_ARGS(m, number)
 );
 
-/* An I/O of so many bytes waits, as there is no path. */
+/* An I/O of this many bytes has to wait for a path. */
 DEFINE_EVENT(mpath_number, mpath_park,
 	TP_PROTO(struct mpath *m, unsigned int number),
 	TP_ARGS(m, number)
 );
 
-/* What waits is asked about again, with so many usable paths. */
+/* We map waiting I/O again, with this many usable paths. */
 DEFINE_EVENT(mpath_number, mpath_wake,
 	TP_PROTO(struct mpath *m, unsigned int number),
 	TP_ARGS(m, number)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Wakes: after a state change, I/O that waits for a path is mapped again.  Requests
- * wait in the requeue list of the map's queue (dm-rq), bios in m->bio.waiting.
+ * Wakes: after a state change, we map I/O again that waits for a path.  Requests wait in
+ * the requeue list of the map's queue (dm-rq), bios in m->bio.waiting.
  */
 
 #include "mpath/mpath.h"

@@ -106,7 +106,7 @@ static void status_test(struct kunit *test)
 
 /* ---- the host byte ---- */
 
-struct dispositions {
+struct mpath_dispositions {
 	enum mpath_disposition first, then;
 };
 
@@ -115,7 +115,7 @@ struct disposition_param {
 	u8 host;
 	u8 key, asc, ascq;
 	bool flush;
-	struct dispositions dispositions;
+	struct mpath_dispositions dispositions;
 };
 
 #define FAILS		{ MPATH_PATH_FAILED, MPATH_PATH_FAILED }
@@ -145,7 +145,7 @@ static const struct disposition_param host_params[] = {
 KUNIT_ARRAY_PARAM_DESC(host, host_params, name);
 
 static void expect_dispositions(struct kunit *test, struct failed *f,
-			    const struct dispositions *v)
+			    const struct mpath_dispositions *v)
 {
 	static const u8 later[] = { TRIES, TRIES + 1, U8_MAX };
 	int i;
@@ -233,7 +233,7 @@ static void sense_test(struct kunit *test)
 /* If there is no sense, or only garbage, the path fails. */
 static void no_sense_test(struct kunit *test)
 {
-	static const struct dispositions fails = FAILS;
+	static const struct mpath_dispositions fails = FAILS;
 	struct failed *f = failed_command(test, REQ_OP_READ);
 
 	expect_dispositions(test, f, &fails);
@@ -256,7 +256,7 @@ static void build_sense(struct failed *f, bool desc, bool deferred,
 /* A command with deferred sense is retried, whatever the sense is. */
 static void deferred_test(struct kunit *test)
 {
-	static const struct dispositions repeats = REPEATS;
+	static const struct mpath_dispositions repeats = REPEATS;
 	const struct disposition_param *p = test->param_value;
 	struct failed *f = failed_command(test, p->flush ? REQ_OP_FLUSH : REQ_OP_READ);
 	int desc;
