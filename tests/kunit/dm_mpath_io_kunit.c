@@ -606,9 +606,9 @@ static void guard_test(struct kunit *test)
 	map->b.at_once = true;
 	stuck = io_submit(map, REQ_OP_WRITE, 0, 8, 1);
 	schedule_timeout_uninterruptible(HZ / 2);
-	KUNIT_EXPECT_FALSE(test, path_nr(m, 1)->stalled);
+	KUNIT_EXPECT_FALSE(test, path_nr(m, 1)->stall.stalled);
 	schedule_timeout_uninterruptible(HZ + HZ / 4);
-	KUNIT_EXPECT_TRUE(test, path_nr(m, 1)->stalled);
+	KUNIT_EXPECT_TRUE(test, path_nr(m, 1)->stall.stalled);
 	KUNIT_EXPECT_FALSE(test, path_nr(m, 1)->failed);
 	for (i = 0; i < 10; i++) {
 		io = io_submit(map, REQ_OP_WRITE, 64, 8, 2);
@@ -620,14 +620,14 @@ static void guard_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, has(map, text, " chosen 1 avoided 10 in_flight 1 "));
 	lower_end(&map->a, BLK_STS_OK);
 	expect_end(test, stuck, BLK_STS_OK);
-	KUNIT_EXPECT_FALSE(test, path_nr(m, 1)->stalled);
+	KUNIT_EXPECT_FALSE(test, path_nr(m, 1)->stall.stalled);
 
 	/* If all paths of a group are stalled, all of them are used. */
 	map->b.at_once = false;
 	for (i = 0; i < 2; i++)
 		io_submit(map, REQ_OP_WRITE, 0, 8, 1);
 	schedule_timeout_uninterruptible(2 * HZ);
-	KUNIT_EXPECT_TRUE(test, path_nr(m, 1)->stalled && path_nr(m, 2)->stalled);
+	KUNIT_EXPECT_TRUE(test, path_nr(m, 1)->stall.stalled && path_nr(m, 2)->stall.stalled);
 	KUNIT_EXPECT_TRUE(test, path_nr(m, 1)->ps.usable && path_nr(m, 2)->ps.usable);
 }
 
