@@ -1,17 +1,18 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0
 #
-# coverage.pl - which lines of the product have been run:
-#   gcov --json-format --stdout ... | coverage.pl DIRECTORY LINES BAR
-# Prints a table, as KTAP diagnostics, of the files of DIRECTORY and its rooms, but not of its tests/, and writes to LINES what has not been run, as FILE:LINE: TEXT. Exit 1 below BAR percent in all.
+# coverage.pl - report which lines of the modules have run:
+#   gcov --json-format --stdout ... | coverage.pl DIRECTORY LINES PERCENT
+# DIRECTORY has the sources. Prints a table of its files without tests/, as KTAP diagnostics, and writes each line that
+# has not run to the file LINES, as FILE:LINE: TEXT. The exit status is 1 if less than PERCENT of all lines have run.
 use strict;
 use warnings;
 use JSON::PP;
 
 my ($dir, $out, $bar) = @ARGV;
-my %runs;	# of each line of each file
+my %runs;	# file name -> line number -> count
 
-# A line that several objects have is run if it is in one of them.
+# If several objects contain a line, then we add up their counts.
 while (my $json = <STDIN>) {
 	next unless $json =~ /\S/;
 	for my $file (@{decode_json($json)->{files}}) {

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# debug-kernel.sh - kernels of our own for guests: 6.12's source, allnoconfig, tests/debug/base.config and
+# debug-kernel.sh - build kernels for guests from the source of 6.12: allnoconfig, tests/debug/base.config and
 # tests/debug/NAME.config. Sourced by kernel.sh.
-#   6.12-kasan, 6.12-kcsan	look for trouble while tests run
-#   6.12-builtin		has the patch series on it, and our modules built in; what loads those, or the stock target,
-#				cannot run there
-#   is_debug_kernel VERSION	one of these, and not one of Debian's
-#   debug_kernel_build VERSION	builds it, for kernel_setup; the first time it takes 15 minutes of two CPUs, and 2 GB
-#				of the cache
-#   debug_build_dir VERSION		where it is built
-#   debug_config VERSION	its configuration, as far as it is asked for
-#   builtin_may_be_old VERSION	what is built in follows this repository: make has to look at it, once for all that
-#				a script starts
-# They are kept in the cache, with what they were built in.
+#   6.12-kasan, 6.12-kcsan	detect errors while tests run
+#   6.12-builtin		has the patch series, with our modules built in. Tests that load these modules or the stock
+#				target cannot run on it
+#   is_debug_kernel VERSION	true for one of these, false for a kernel of Debian
+#   debug_kernel_build VERSION	builds it, for kernel_setup. The first build takes 15 minutes on two CPUs and 2 GB of the
+#				cache
+#   debug_build_dir VERSION	prints the directory in which it is built
+#   debug_config VERSION	prints the options that we ask for
+#   builtin_may_be_old VERSION	true if the kernel contains our code and may be older than this repository. It is false
+#				for the second call of a script and its children, because one build is enough
+# Kernels and build directories stay in the cache.
 
-# shellcheck disable=SC2034 # for who sources this
+# shellcheck disable=SC2034 # for kernel.sh
 DEBUG_KERNELS="6.12-kasan 6.12-kcsan 6.12-builtin"
 
 is_debug_kernel() { [[ " $DEBUG_KERNELS " == *" $1 "* ]]; }
@@ -29,7 +29,7 @@ builtin_may_be_old() {
 	export DM_RQ_BUILTIN_MADE=yes
 }
 
-# In a subshell, under the lock.
+# with_lock runs this in a subshell.
 debug_kernel_build() {
 	local build
 	build=$(debug_build_dir "$1")
@@ -63,7 +63,7 @@ debug_kernel_install() {
 	kernel_stamp "$1" >"$KROOT/.stamp"
 }
 
-# KSRC becomes a tree with the series, of which make sees what has changed.
+# Set KSRC to a tree with the series in which only changed files have a new date for make.
 debug_series_tree() {
 	. "$REPO/scripts/lib/series.sh"
 	# shellcheck disable=SC2086 # a list

@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# uml.sh - a kernel that is a program of the host (user-mode Linux), for KUnit suites. Sourced after kernel.sh.
-# It is 6.12 with tests/.kunitconfig, and this repository as drivers/md/dm-mpath-rq/, all built in.
-#   uml_is_built		building it again takes seconds
-#   uml_build PROGRAM MAKE-ARGUMENT...	builds it, as PROGRAM
-#   uml_build_coverage PROGRAM	another one, which counts how often it runs each line of drivers/md and leaves that
+# uml.sh - build user-mode Linux and run KUnit suites in it. Sourced after kernel.sh.
+# The kernel is 6.12 with tests/.kunitconfig. This repository is its drivers/md/dm-mpath-rq/, and all of it is built in.
+#   uml_is_built		true if the next build only takes seconds
+#   uml_build PROGRAM MAKE-ARGUMENT...	builds the kernel and copies it to PROGRAM
+#   uml_build_coverage PROGRAM	builds another one that counts how often each line of drivers/md runs. It writes the counts
 #				beside its objects, in $UML_COVERAGE
-#   uml_run PROGRAM SUITES LIMIT LOG	runs the suites of that name or pattern, with the kernel's log in LOG; 0: it came
-#				to its end
-#   uml_suites			a line `NAME TEXT` for each suite that the head of a tests/kunit/*_kunit.c names
-#   uml_suite_passes PROGRAM SUITE LIMIT LOG	runs one: it has to come to its end, with a clean log and `ok`; prints
-#				why not
-# The tree and its objects are in the cache, one for all who build, so that only what changed is compiled.
+#   uml_run PROGRAM SUITES LIMIT LOG	runs the suites that match this name or pattern, and writes the kernel log to LOG;
+#				succeeds if the kernel shuts down within LIMIT seconds
+#   uml_suites			prints a line `NAME TEXT` for each suite that the head of a tests/kunit/*_kunit.c names
+#   uml_suite_passes PROGRAM SUITE LIMIT LOG	runs one suite. It succeeds if the kernel shuts down, the log is clean and
+#				the suite is `ok`. Otherwise it prints the reason
+# All builds share one tree and its objects in the cache, so that only changed files are compiled.
 
 UML_TREE=$CACHE/uml-6.12/tree
 UML_BUILD=$CACHE/uml-6.12/build
 UML_COVERAGE=$CACHE/uml-6.12/coverage
-# As the modules' compiler.
+# The compiler is the one that builds the modules.
 UML_MAKE=(make -s ARCH=um CC=gcc-12 HOSTCC=gcc-12)
 
 uml_is_built() { [ -x "$UML_BUILD/linux" ] && uml_has_tree; }
 
 uml_build() { with_lock uml-6.12 uml_build_locked "$@"; }
 
-# In a subshell, under the lock.
+# with_lock runs this in a subshell.
 uml_build_locked() {
 	local program=$1
 	shift
@@ -46,7 +46,7 @@ uml_build_locked() {
 
 uml_build_coverage() { with_lock uml-6.12 uml_build_coverage_locked "$1"; }
 
-# It begins as a copy of the other one: only drivers/md is compiled again.
+# We start with a copy of the other build, so that only drivers/md is compiled again.
 uml_build_coverage_locked() {
 	uml_build_locked "$1"
 	if ! cmp -s "$UML_BUILD/.config" "$UML_COVERAGE/.config"; then
@@ -61,9 +61,9 @@ uml_build_coverage_locked() {
 	mv "$1.new" "$1"
 }
 
-# The kernel's own CONFIG_GCOV counts all of it, which makes it several times as slow. Kernel and libgcov have a
-# mangle_path() each. And libgcov writes its files from a destructor with a priority, a kind that the linker script
-# does not know.
+# CONFIG_GCOV would count in the whole kernel and make it several times slower, so we link libgcov instead. For that,
+# the linker has to accept that both the kernel and libgcov define mangle_path(), and the linker script has to keep
+# destructors with a priority, because libgcov writes its files from one.
 uml_can_count() {
 	# shellcheck disable=SC2016 # make's
 	grep -q COVERAGE "$UML_TREE/drivers/md/Makefile" ||
@@ -77,7 +77,7 @@ uml_can_count() {
 
 uml_has_tree() { [ "$(cat "$UML_TREE/.stamp-uml" 2>/dev/null)" = "$UML_TREE" ]; }
 
-# Hard links to the source; what is changed here becomes a file of its own.
+# The tree consists of hard links to the source. sed -i replaces a file, so it does not change the source.
 uml_make_tree() {
 	local md=$UML_TREE/drivers/md
 	need_space "$CACHE" 700
@@ -97,7 +97,7 @@ in_tree_files() {
 	find ./tests/kunit -name '*_kunit.[ch]' -type f
 }
 
-# Copied only if they differ, so that make's dates mean something whoever builds next.
+# We copy only files that differ, so that make does not rebuild the others.
 uml_copy_sources() {
 	local dir=$UML_TREE/drivers/md/dm-mpath-rq file
 	mkdir -p "$dir"
@@ -109,8 +109,8 @@ uml_copy_sources() {
 	done < <(in_tree_files)
 }
 
-# No time passes while it computes, and none is waited for in vain: a wait for 30 s is over at once, and what
-# a test measures does not depend on how busy the host is.
+# With time-travel=inf-cpu, the clock stands still while the kernel computes, and jumps to the next timer when it is
+# idle. A wait of 30 s thus takes no time, and measured times do not depend on the load of the host.
 uml_run() {
 	local status=0
 	timeout --foreground -k 5 "$3" "$1" mem=256M time-travel=inf-cpu console=tty \
@@ -124,7 +124,7 @@ uml_suites() { sed -nE 's/^ \* suite: ([a-z0-9_]+)[[:space:]]+(.*)$/\1 \2/p' "$R
 uml_suite_passes() {
 	local log=$4 dirt
 	if ! uml_run "$@"; then
-		echo "$2: the kernel was lost, or took more than $3 s; the end of $log:"
+		echo "$2: the kernel crashed, or took more than $3 s; the end of $log:"
 		tail -n 20 "$log" | tr -cd '[:print:]\n' | sed 's/^/| /'
 		return 1
 	fi
