@@ -4,7 +4,7 @@
  * each other.
  *
  * The files form layers.  A file calls only into files of the layers below it, into
- * dm-rq and into the path selectors; tests/host/layers checks this.  From the bottom:
+ * dm-rq and into the path selectors.  From the bottom:
  *
  *	wake.c		wakes I/O that waits for a path; the workqueues
  *	stats.c		per-CPU counters of each path

@@ -13,12 +13,15 @@ PATH=$PATH:/usr/sbin:/sbin
 # What the host needs, by purpose; the only place where package names of tools stand.
 PACKAGES_BUILD="gcc-12 make libc6-dev libdevmapper-dev libelf1 libssl3 pahole xz-utils bc sparse"
 PACKAGES_GUEST="qemu-system-x86 busybox-static kmod cpio xz-utils zstd fio dmsetup e2fsprogs"
-PACKAGES_CHECK="perl shellcheck udev python3-docutils build-essential debhelper dh-dkms dkms initramfs-tools-core"
+PACKAGES_PATCHES="git unifdef"
+PACKAGES_CHECK="$PACKAGES_PATCHES perl shellcheck udev python3-docutils build-essential debhelper dh-dkms dkms initramfs-tools-core"
 PACKAGES_KUNIT="flex bison"
 PACKAGES_DEBUG="libelf-dev"
+PACKAGES_SERIES="$PACKAGES_PATCHES flex bison bc sparse"
 # Never installed, as on the host they would take possession of disks: unpacked, for guests.
 PACKAGES_CLIENTS="multipath-tools sg3-utils lvm2"
-export REPO PACKAGES_BUILD PACKAGES_GUEST PACKAGES_CHECK PACKAGES_KUNIT PACKAGES_DEBUG PACKAGES_CLIENTS
+export REPO PACKAGES_BUILD PACKAGES_GUEST PACKAGES_CHECK PACKAGES_KUNIT PACKAGES_DEBUG PACKAGES_CLIENTS PACKAGES_PATCHES
+export PACKAGES_SERIES
 
 say() { printf '%s: %s\n' "$PROG" "$*" >&2; }
 

@@ -1,36 +1,40 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# series.sh - the patch series on a pristine tree, and trees that it is built in. Sourced after kernel.sh.
-#   series_apply VERSION	makes the series of VERSION's source, DIR/patches, and applies it by git am in DIR/tree,
-#				where only what it may change is checked out; sets BASE, SERIES (the commits)
-#				and WIRING, the one from which on it is built
-#   series_files COMMIT COMMIT	what changes between them
-#   series_tree VERSION		sets KROOT, KDIR and TREE: a whole tree, in the cache, that is built in KDIR
-#   series_bring COMMIT [WIRING]	gives TREE what COMMIT of DIR/tree has, and only that; but the wiring of WIRING
-#   series_configure LINE...	KDIR's configuration: user-mode Linux with tests/.kunitconfig, modules, and these lines
-#   series_make ARGUMENT...	make there
-#   series_options y|m|n	lines for series_configure: all options of ours
-#   bad TEXT, quietly WHAT COMMAND...	say what is wrong, in STATUS; the command has to succeed and to say nothing of drivers/md
-# VERSION is 6.12 or 6.1. A tree has hard links to the source: nothing is ever written into a file of it.
+# series.sh - apply the patch series to a pristine tree, and build it there. Sourced after kernel.sh.
+#   series_apply VERSION	makes the series of VERSION's source in DIR/patches and applies it by git am in DIR/tree,
+#				with only those directories checked out that it may change; sets BASE, SERIES (the
+#				commits) and WIRING, the commit that adds our directory to the build
+#   series_files COMMIT COMMIT	lists the files that differ between them
+#   series_tree VERSION		sets KROOT, KDIR and TREE: a whole tree in the cache, which is built in KDIR
+#   series_bring COMMIT [WIRING]	gives TREE the files of COMMIT in DIR/tree; if WIRING is given, Kconfig and Makefiles
+#				come from there
+#   series_configure LINE...	configures KDIR for user-mode Linux with tests/.kunitconfig, modules, and these lines
+#   series_make ARGUMENT...	runs make there
+#   series_options y|m|n	prints lines for series_configure that set all of our options
+#   series_has_kunit		does TREE have the KUnit suites? Its KUnit may be too old for them
+#   bad TEXT			reports a failure, in STATUS
+#   quietly TEXT COMMAND...	runs COMMAND, which has to succeed without a message about drivers/md
+# VERSION is 6.12 or 6.1. TREE consists of hard links to the source, so never write into one of its files.
 
 SERIES_HOME=drivers/md/dm-mpath-rq
-SERIES_DOCS=Documentation/admin-guide/device-mapper
-PACKAGES_SERIES="git flex bison bc sparse"
-export PACKAGES_SERIES
+SERIES_ADMIN=Documentation/admin-guide/device-mapper
+SERIES_API=Documentation/driver-api/device-mapper
 
-# A series is signed off; a machine that only tests it may have no name.
+# git needs a name to sign the series off. A machine that only runs tests may not have one configured.
 git -C "$REPO" config user.email >/dev/null ||
 	export GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=user.name GIT_CONFIG_VALUE_0=test \
 		GIT_CONFIG_KEY_1=user.email GIT_CONFIG_VALUE_1=test@localhost
 
-# What makes the kernel slow to build and has been looked for by `check kunit`.
+# `check kunit` already runs with these debug options, and they make the kernel slow to build.
 SERIES_WITHOUT=(KASAN KASAN_OUTLINE KASAN_VMALLOC PROVE_LOCKING DEBUG_OBJECTS DEBUG_OBJECTS_FREE DEBUG_OBJECTS_TIMERS
 	DEBUG_OBJECTS_WORK)
 
 series_apply() {
 	# shellcheck disable=SC2153 # the caller's
 	local tree=$DIR/tree patches
+	# shellcheck disable=SC2086 # a list
+	need_packages $PACKAGES_PATCHES
 	source_setup "$1"
 	"$REPO/scripts/patches" "$KSRC" "$DIR/patches"
 	BASE=$(sed -n 's/^base-commit: //p' "$DIR"/patches/0000-*)
@@ -38,7 +42,8 @@ series_apply() {
 	git -C "$tree" config user.name "$(git -C "$REPO" config user.name)"
 	git -C "$tree" config user.email "$(git -C "$REPO" config user.email)"
 	git -C "$tree" config advice.detachedHead false
-	git -C "$tree" sparse-checkout set --cone --no-sparse-index "$SERIES_HOME" "$SERIES_DOCS" include/linux
+	git -C "$tree" sparse-checkout set --cone --no-sparse-index "$SERIES_HOME" "$SERIES_ADMIN" "$SERIES_API" \
+		include/linux
 	git -C "$tree" checkout -q "$BASE"
 	patches=("$DIR"/patches/*.patch)
 	git -C "$tree" am -q --whitespace=error "${patches[@]:1}"
@@ -65,13 +70,13 @@ series_tree() {
 	mkdir -p "$KDIR"
 }
 
-# Only what differs is touched, so that make's dates mean something.
+# We touch only files that differ, so that make does not rebuild the others.
 series_bring() {
 	local file commit
 	{
 		series_files "$BASE" HEAD
-		# Of an earlier run, which may have had other files.
-		(cd "$TREE" && find "$SERIES_HOME" -type f 2>/dev/null) || true
+		# An earlier run may have left other files.
+		(cd "$TREE" && find "$SERIES_HOME" "$SERIES_API" -type f 2>/dev/null) || true
 	} | sort -u | while read -r file; do
 		commit=$1
 		case $file in
@@ -89,12 +94,12 @@ series_bring() {
 
 series_make() { make -s -C "$TREE" O="$KDIR" ARCH=um CC=gcc-12 HOSTCC=gcc-12 "-j$(nproc)" "$@"; }
 
-# The last line of an option counts. Those that are asked for here have to be in the result.
+# If an option has several lines, then the last one counts. Each line of the caller has to be in the result.
 series_configure() {
 	{
 		cat "$REPO/tests/.kunitconfig"
 		printf '# CONFIG_%s is not set\n' "${SERIES_WITHOUT[@]}"
-		# Suites look for data of the kernel's by name; PROVE_LOCKING would have brought that.
+		# The suites look up kernel data by name. PROVE_LOCKING, which we turn off, would select this option.
 		printf '%s\n' CONFIG_MODULES=y CONFIG_MODULE_UNLOAD=y CONFIG_KALLSYMS_ALL=y "$@"
 	} | config_last >"$KROOT/wish"
 	if ! cmp -s "$KROOT/wish" "$KROOT/configured"; then
@@ -102,11 +107,11 @@ series_configure() {
 	fi
 	series_make olddefconfig >/dev/null
 	cp "$KROOT/wish" "$KROOT/configured"
-	# What is off may also not be there.
+	# An option that is off may also be absent from the result.
 	printf '%s\n' "$@" | { grep -v '^#' || true; } | config_is_whole "the configuration" "$KDIR/.config"
 }
 
-# What cannot be a module is linked into one that has to be built in then.
+# A bool option with m would need its tristate to be built in, so it is off then.
 series_options() {
 	awk -v value="$1" '
 		/^config / { name = "CONFIG_" $2 }
@@ -118,11 +123,10 @@ series_options() {
 		}' "$TREE/$SERIES_HOME/Kconfig"
 }
 
-# From the wiring on.
+# series_built: list the commits that the tree builds, from the wiring on
 series_built() { printf '%s\n' "$WIRING"; git -C "$DIR/tree" rev-list --reverse "$WIRING..HEAD"; }
 
-# A KUnit that the suites are for; in a tree with an older one their options build nothing.
-series_has_kunit() { grep -qs KUNIT_ARRAY_PARAM_DESC "$TREE/include/kunit/test.h"; }
+series_has_kunit() { [ -d "$DIR/tree/$SERIES_HOME/tests" ]; }
 
 series_subject() { git -C "$DIR/tree" log -1 --format=%s "$1"; }
 
@@ -130,7 +134,7 @@ STATUS=0
 
 bad() {
 	echo "$*"
-	# shellcheck disable=SC2034 # the test ends with it
+	# shellcheck disable=SC2034 # the exit status of the test
 	STATUS=1
 }
 
@@ -139,9 +143,9 @@ quietly() {
 	shift
 	say "$VERSION: $what"
 	"$@" >"$DIR/said" 2>&1 || status=$?
-	# W=1 is also heard by what the architecture makes first, and that is not ours.
+	# With W=1, make also warns about files of the architecture, which are not ours.
 	if [ $status != 0 ] || grep -qE 'drivers/md/|/linux/(dm-|device-mapper)|modpost' "$DIR/said"; then
-		bad "$VERSION, $what: exit status $status"
+		bad "$VERSION, $what: exit status $status, or a message"
 		tail -n 40 "$DIR/said"
 	fi
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of mpath/table.c. Guest tests load many tables as well
- * (tests/tables). Here we also do so under KASAN, with each word missing, and
- * without memory.
+ * KUnit suite of mpath/table.c. Guest tests load many tables as well. Here we
+ * also do so under KASAN, with each word missing, and without memory.
  *
  * suite: dm_mpath_grammar		tables that are accepted and printed, or refused
  */

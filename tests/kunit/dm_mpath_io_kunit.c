@@ -143,7 +143,7 @@ struct wait_param {
  * There is no case for a noflush suspend in bio mode. Until dm core has stopped
  * the map, we exchange the bios with it again and again. With
  * time-travel=inf-cpu, time does not pass during that, so it would never end.
- * tests/guest covers this case.
+ * The guest tests cover this case.
  */
 static const struct wait_param wait_params[] = {
 	{ "rq_flush", RQ_QUEUEING, 0, BLK_STS_IOERR, false },
