@@ -3,8 +3,8 @@
 #
 # coverage.pl - report which lines of the modules have run:
 #   gcov --json-format --stdout ... | coverage.pl DIRECTORY LINES PERCENT
-# DIRECTORY has the sources. Prints a table of its files without tests/, as KTAP diagnostics, and writes each line that
-# has not run to the file LINES, as FILE:LINE: TEXT. The exit status is 1 if less than PERCENT of all lines have run.
+# DIRECTORY has the sources. Prints a table of its files without tests/, as KTAP diagnostics, and writes each line without
+# a run to the file LINES, as FILE:LINE: TEXT. The exit status is 1 if less than PERCENT of all lines have run.
 use strict;
 use warnings;
 use JSON::PP;

@@ -4,13 +4,13 @@
 # debug-kernel.sh - build kernels for guests from the source of 6.12: allnoconfig, tests/debug/base.config and
 # tests/debug/NAME.config. Sourced by kernel.sh.
 #   6.12-kasan, 6.12-kcsan	detect errors while tests run
-#   6.12-builtin		has the patch series, with our modules built in. Tests that load these modules or the stock
-#				target cannot run on it
+#   6.12-builtin		has the patch series, with our modules built in. If a test loads these modules or the stock
+#				target, then this test cannot run there
 #   is_debug_kernel VERSION	true for one of these, false for a kernel of Debian
 #   debug_kernel_build VERSION	builds it, for kernel_setup. The first build takes 15 minutes on two CPUs and 2 GB of the
 #				cache
-#   debug_build_dir VERSION	prints the directory in which it is built
-#   debug_config VERSION	prints the options that we ask for
+#   debug_build_dir VERSION	prints the build directory
+#   debug_config VERSION	prints the options that we request
 #   builtin_may_be_old VERSION	true if the kernel contains our code and may be older than this repository. It is false
 #				for the second call of a script and its children, because one build is enough
 # Kernels and build directories stay in the cache.

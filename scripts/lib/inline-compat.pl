@@ -4,12 +4,12 @@
 # inline-compat.pl - remove the compat header from a copy of the sources:
 #   inline-compat.pl DIRECTORY
 # unifdef has already resolved the conditionals of include/dm-rq-compat.h for one kernel. We handle the remaining
-# definitions as follows, so that neither wrappers nor their header remain:
+# definitions as follows, to avoid wrappers in the kernel tree:
 #   - an object-like macro is replaced by its value,
 #   - a call of an empty function is deleted,
 #   - a call of a function with a single statement is replaced by that statement,
-#   - all other functions and structures move into the .c file that uses them.
-# We refuse all cases that these rules do not cover, to avoid wrong code in the patches.
+#   - all other functions and structures move into the .c file of their users.
+# We refuse all other cases to avoid wrong code in the patches.
 use strict;
 use warnings;
 use File::Find;
@@ -129,7 +129,7 @@ sub inlined {
 
 sub delete_calls {
 	my ($text, $name) = @_;
-	# A call that is the only statement of an if, else or loop cannot just go.
+	# If a call is the only statement of an if, else or loop, then we cannot just delete it.
 	refuse("the call of $name is a branch of its own")
 		if $text =~ /(?:\)|else|do)\n\s*\Q$name\E\(/;
 	$text =~ s/^\t+\Q$name\E\([^;]*\);\n//mg;
@@ -149,7 +149,7 @@ sub move_rest {
 	my @rest = @_;
 	my %code;
 	$_->{users} = { map { $_ => 1 } users($_->{name}, \%text) } for @rest;
-	# A structure is also used in the file that a function of it moves to.
+	# If a function of a structure moves, then its new file also uses the structure.
 	for my $item (@rest) {
 		for my $other (@rest) {
 			next if $item == $other || !users($item->{name}, { of => $other->{code} });
@@ -178,7 +178,7 @@ sub apply {
 read_sources();
 exit unless exists $text{$HEADER};
 my @items = definitions();
-# A function that takes a structure of the header stays together with it.
+# If a function takes a structure of the header, then we keep both together.
 for my $struct (grep { $_->{code} && $_->{code} =~ /^struct /m } @items) {
 	$_->{kind} = 'rest' for grep { $_->{code} && $_->{code} =~ /\bstruct \Q$struct->{name}\E\b/ } @items;
 }

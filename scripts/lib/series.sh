@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# series.sh - apply the patch series to a pristine tree, and build it there. Sourced after kernel.sh.
-#   series_apply VERSION	makes the series of VERSION's source in DIR/patches and applies it by git am in DIR/tree,
-#				with only those directories checked out that it may change; sets BASE, SERIES (the
-#				commits) and WIRING, the commit that adds our directory to the build
-#   series_files COMMIT COMMIT	lists the files that differ between them
+# series.sh - apply the patch series to a pristine tree, and build that tree. Sourced after kernel.sh.
+#   series_apply VERSION	makes the series of VERSION's source in DIR/patches and applies them by git am in DIR/tree,
+#				with a sparse checkout; sets BASE, SERIES (the commits) and WIRING, the commit with
+#				the changes of the tree's own Kconfig and Makefile
+#   series_files COMMIT COMMIT	lists the files that differ
 #   series_tree VERSION		sets KROOT, KDIR and TREE: a whole tree in the cache, which is built in KDIR
 #   series_bring COMMIT [WIRING]	gives TREE the files of COMMIT in DIR/tree; if WIRING is given, Kconfig and Makefiles
 #				come from there
 #   series_configure LINE...	configures KDIR for user-mode Linux with tests/.kunitconfig, modules, and these lines
 #   series_make ARGUMENT...	runs make there
-#   series_options y|m|n	prints lines for series_configure that set all of our options
+#   series_options y|m|n	prints lines for series_configure with this value for all of our options
 #   series_has_kunit		does TREE have the KUnit suites? Its KUnit may be too old for them
 #   bad TEXT			reports a failure, in STATUS
 #   quietly TEXT COMMAND...	runs COMMAND, which has to succeed without a message about drivers/md
@@ -21,7 +21,7 @@ SERIES_HOME=drivers/md/dm-mpath-rq
 SERIES_ADMIN=Documentation/admin-guide/device-mapper
 SERIES_API=Documentation/driver-api/device-mapper
 
-# git needs a name to sign the series off. A machine that only runs tests may not have one configured.
+# git needs a name to sign the series off. If the machine has none, we use a name for tests.
 git -C "$REPO" config user.email >/dev/null ||
 	export GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=user.name GIT_CONFIG_VALUE_0=test \
 		GIT_CONFIG_KEY_1=user.email GIT_CONFIG_VALUE_1=test@localhost
@@ -70,7 +70,7 @@ series_tree() {
 	mkdir -p "$KDIR"
 }
 
-# We touch only files that differ, so that make does not rebuild the others.
+# If a file has not changed, then we leave the copy alone to prevent make from compiling the file again.
 series_bring() {
 	local file commit
 	{
@@ -107,7 +107,7 @@ series_configure() {
 	fi
 	series_make olddefconfig >/dev/null
 	cp "$KROOT/wish" "$KROOT/configured"
-	# An option that is off may also be absent from the result.
+	# If an option is off, then it may also be absent from the result.
 	printf '%s\n' "$@" | { grep -v '^#' || true; } | config_is_whole "the configuration" "$KDIR/.config"
 }
 
@@ -123,7 +123,7 @@ series_options() {
 		}' "$TREE/$SERIES_HOME/Kconfig"
 }
 
-# series_built: list the commits that the tree builds, from the wiring on
+# series_built: list the commits in which the tree builds our directory
 series_built() { printf '%s\n' "$WIRING"; git -C "$DIR/tree" rev-list --reverse "$WIRING..HEAD"; }
 
 series_has_kunit() { [ -d "$DIR/tree/$SERIES_HOME/tests" ]; }

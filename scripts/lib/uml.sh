@@ -2,22 +2,22 @@
 # shellcheck shell=bash
 #
 # uml.sh - build user-mode Linux and run KUnit suites in it. Sourced after kernel.sh.
-# The kernel is 6.12 with tests/.kunitconfig. This repository is its drivers/md/dm-mpath-rq/, and all of it is built in.
+# The kernel is 6.12 with tests/.kunitconfig. This repository is drivers/md/dm-mpath-rq/ there, and all of our code is built in.
 #   uml_is_built		true if the next build only takes seconds
 #   uml_build PROGRAM MAKE-ARGUMENT...	builds the kernel and copies it to PROGRAM
-#   uml_build_coverage PROGRAM	builds another one that counts how often each line of drivers/md runs. It writes the counts
-#				beside its objects, in $UML_COVERAGE
-#   uml_run PROGRAM SUITES LIMIT LOG	runs the suites that match this name or pattern, and writes the kernel log to LOG;
+#   uml_build_coverage PROGRAM	builds a kernel that counts how often each line of drivers/md runs. The counts are written
+#				beside the objects, in $UML_COVERAGE
+#   uml_run PROGRAM SUITES LIMIT LOG	runs the suites of this name or pattern, and writes the kernel log to LOG;
 #				succeeds if the kernel shuts down within LIMIT seconds
-#   uml_suites			prints a line `NAME TEXT` for each suite that the head of a tests/kunit/*_kunit.c names
-#   uml_suite_passes PROGRAM SUITE LIMIT LOG	runs one suite. It succeeds if the kernel shuts down, the log is clean and
-#				the suite is `ok`. Otherwise it prints the reason
-# All builds share one tree and its objects in the cache, so that only changed files are compiled.
+#   uml_suites			prints a line `NAME TEXT` for each suite in the head of a tests/kunit/*_kunit.c
+#   uml_suite_passes PROGRAM SUITE LIMIT LOG	runs one suite; succeeds if the kernel shuts down, the log is clean and the
+#				suite is `ok`, and otherwise prints the reason
+# All builds share one tree and its objects in the cache to avoid compiling unchanged files.
 
 UML_TREE=$CACHE/uml-6.12/tree
 UML_BUILD=$CACHE/uml-6.12/build
 UML_COVERAGE=$CACHE/uml-6.12/coverage
-# The compiler is the one that builds the modules.
+# We use the compiler of the modules.
 UML_MAKE=(make -s ARCH=um CC=gcc-12 HOSTCC=gcc-12)
 
 uml_is_built() { [ -x "$UML_BUILD/linux" ] && uml_has_tree; }
@@ -46,7 +46,7 @@ uml_build_locked() {
 
 uml_build_coverage() { with_lock uml-6.12 uml_build_coverage_locked "$1"; }
 
-# We start with a copy of the other build, so that only drivers/md is compiled again.
+# We start with a copy of the other build to avoid compiling more than drivers/md.
 uml_build_coverage_locked() {
 	uml_build_locked "$1"
 	if ! cmp -s "$UML_BUILD/.config" "$UML_COVERAGE/.config"; then
@@ -61,9 +61,9 @@ uml_build_coverage_locked() {
 	mv "$1.new" "$1"
 }
 
-# CONFIG_GCOV would count in the whole kernel and make it several times slower, so we link libgcov instead. For that,
-# the linker has to accept that both the kernel and libgcov define mangle_path(), and the linker script has to keep
-# destructors with a priority, because libgcov writes its files from one.
+# CONFIG_GCOV would count in the whole kernel, which then is several times slower, so we link libgcov instead. For that,
+# the linker has to allow a second mangle_path(), and the linker script has to keep destructors with a priority, because
+# libgcov writes its files from one.
 uml_can_count() {
 	# shellcheck disable=SC2016 # make's
 	grep -q COVERAGE "$UML_TREE/drivers/md/Makefile" ||
@@ -77,7 +77,7 @@ uml_can_count() {
 
 uml_has_tree() { [ "$(cat "$UML_TREE/.stamp-uml" 2>/dev/null)" = "$UML_TREE" ]; }
 
-# The tree consists of hard links to the source. sed -i replaces a file, so it does not change the source.
+# The tree consists of hard links to the source. sed -i replaces a file, so that the source does not change.
 uml_make_tree() {
 	local md=$UML_TREE/drivers/md
 	need_space "$CACHE" 700
@@ -97,7 +97,7 @@ in_tree_files() {
 	find ./tests/kunit -name '*_kunit.[ch]' -type f
 }
 
-# We copy only files that differ, so that make does not rebuild the others.
+# If a file has not changed, then we keep the copy with its date to prevent make from compiling the file again.
 uml_copy_sources() {
 	local dir=$UML_TREE/drivers/md/dm-mpath-rq file
 	mkdir -p "$dir"
