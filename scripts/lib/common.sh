@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# common.sh - what every script here shares. To be sourced by bash under `set -eu`.
-# Gives: say, die, step, as_root, need_packages, need_space, with_lock, make_tempdir, REPO, CACHE.
-# Writes only below $CACHE and the temporary directory; installs packages only in need_packages.
+# common.sh - functions that all scripts share. Bash sources it under `set -eu`.
+#
+# It defines say, die, step, as_root, need_packages, need_space, with_lock, make_tempdir, REPO and CACHE. We write only
+# below $CACHE and the temporary directory, and install packages only in need_packages.
 
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CACHE=${DM_RQ_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dm-mpath-rq}
 PROG=${0##*/}
 PATH=$PATH:/usr/sbin:/sbin
 
-# What the host needs, by purpose; the only place where package names of tools stand.
+# Packages that the host needs, by purpose. No other file names packages of tools.
 PACKAGES_BUILD="gcc-12 make libc6-dev libdevmapper-dev libelf1 libssl3 pahole xz-utils bc sparse"
 PACKAGES_GUEST="qemu-system-x86 busybox-static kmod cpio xz-utils zstd fio dmsetup e2fsprogs"
 PACKAGES_PATCHES="git unifdef"
@@ -18,7 +19,7 @@ PACKAGES_CHECK="$PACKAGES_PATCHES perl shellcheck udev python3-docutils build-es
 PACKAGES_KUNIT="flex bison"
 PACKAGES_DEBUG="libelf-dev"
 PACKAGES_SERIES="$PACKAGES_PATCHES flex bison bc sparse"
-# Never installed, as on the host they would take possession of disks: unpacked, for guests.
+# Unpacked only, for guests: if they were installed, they would claim disks of the host.
 PACKAGES_CLIENTS="multipath-tools sg3-utils lvm2"
 export REPO PACKAGES_BUILD PACKAGES_GUEST PACKAGES_CHECK PACKAGES_KUNIT PACKAGES_DEBUG PACKAGES_CLIENTS PACKAGES_PATCHES
 export PACKAGES_SERIES
@@ -30,7 +31,7 @@ die() {
 	exit "${DIE_STATUS:-1}"
 }
 
-# step TEXT COMMAND...: run a long quiet command, its output in a log; say how long it takes.
+# step TEXT COMMAND...: run a long command with its output in a log, and say every 15 s that it is still running
 step() {
 	local text=$1 log start=$SECONDS pid traps
 	shift
@@ -40,7 +41,7 @@ step() {
 	"$@" >"$log" 2>&1 </dev/null &
 	pid=$!
 	traps=$(trap -p INT TERM)
-	# shellcheck disable=SC2064 # this very pid
+	# shellcheck disable=SC2064 # expand the pid now
 	trap "kill $pid 2>/dev/null; exit 130" INT TERM
 	while kill -0 "$pid" 2>/dev/null; do
 		sleep 0.2
@@ -72,14 +73,14 @@ apt_get() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"; }
 
 apt_update() { step "updating the package lists" apt_get update || die "apt-get update failed: no network?"; }
 
-# True when apt knows PACKAGE (its lists may be empty or old).
+# apt_knows PACKAGE: fails also if apt's lists are empty or old
 apt_knows() { apt-cache show --no-all-versions "$1" >/dev/null 2>&1; }
 
 package_installed() {
 	[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# need_packages PACKAGE...: install those that are missing; quick when none is.
+# need_packages PACKAGE...: install the missing ones. This is quick if none is missing.
 need_packages() {
 	local package missing=() unknown=0
 	command -v apt-get >/dev/null || die "no apt-get here: this needs Debian 12"
@@ -94,7 +95,7 @@ need_packages() {
 	[ $unknown -eq 0 ] || apt_update
 	install_packages "${missing[@]}" && return 0
 	[ $unknown -eq 0 ] || die "could not install: ${missing[*]}"
-	apt_update		# the lists may name versions that are gone
+	apt_update		# old lists may name versions that the mirror no longer has
 	install_packages "${missing[@]}" || die "could not install: ${missing[*]}"
 }
 
@@ -111,7 +112,7 @@ need_space() {
 	[ "$free" -ge "$2" ] || die "not enough disk space in $1: $free MB free, $2 MB needed"
 }
 
-# with_lock NAME COMMAND...: one process at a time; COMMAND runs in a subshell.
+# with_lock NAME COMMAND...: run COMMAND in a subshell, one process at a time for each NAME
 with_lock() {
 	local name=$1
 	shift
@@ -125,7 +126,7 @@ with_lock() {
 	) 9>"$CACHE/.lock-$name"
 }
 
-# make_tempdir VARIABLE: a directory that the exit trap of this shell removes.
+# make_tempdir VARIABLE: create a directory that this shell removes on exit
 make_tempdir() {
 	local dir
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/dm-rq.XXXXXX") || die "cannot make a temporary directory"

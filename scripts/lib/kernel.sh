@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# kernel.sh - Debian's kernels, their headers and their source, and programs for guests, unpacked
-# in the cache. Sourced after common.sh. Nothing of that is ever installed on the host.
-#   kernel_setup 6.12|6.1	sets KVER, KREL, KROOT (unpacked root), KDIR (build directory), VMLINUZ
-#				also 6.12-kasan, 6.12-kcsan, 6.12-builtin: see debug-kernel.sh
-#   kernel_cached VERSION	it is there; sets KREL and KROOT
-#   config_last, config_is_whole	lines of a configuration that is asked for
-#   source_setup 6.12		sets KSRC, the whole source; nobody writes to it
-#   clients_setup		sets CLIENTS: $PACKAGES_CLIENTS and what they need and the host has not, as a root
-# Quick when cached. DM_RQ_REFRESH=1 looks for a newer kernel.
+# kernel.sh - Debian's kernels, their headers and source, and programs for guests
+#
+# Everything is unpacked into the cache and never installed on the host. Source this after common.sh.
+#   kernel_setup 6.12|6.1	set KVER, KREL, KROOT (unpacked root), KDIR (build directory) and VMLINUZ; also for
+#				6.12-kasan, 6.12-kcsan and 6.12-builtin, see debug-kernel.sh
+#   kernel_cached VERSION	succeed if it is in the cache; set KREL and KROOT
+#   config_last, config_is_whole	select and check lines of a kernel configuration
+#   source_setup 6.12		set KSRC, the whole source, which must not be written to
+#   clients_setup		set CLIENTS, a root directory with $PACKAGES_CLIENTS and those of their dependencies
+#				that the host does not have
+# All are quick if the cache is filled. DM_RQ_REFRESH=1 looks for a newer kernel.
 
 # shellcheck source=scripts/lib/debug-kernel.sh
 . "$(dirname "${BASH_SOURCE[0]}")/debug-kernel.sh"
@@ -27,14 +29,14 @@ kernel_setup() {
 	export KVER KREL KROOT KDIR VMLINUZ
 }
 
-# The stamp is written last and holds the path: an interrupted or moved setup does not count.
+# The stamp is written last and holds the path, to avoid using an interrupted or moved setup.
 kernel_cached() {
 	KREL=$(cat "$CACHE/kernel-$1.release" 2>/dev/null) || return 1
 	KROOT=$CACHE/kernel-$KREL
 	[ "$(cat "$KROOT/.stamp" 2>/dev/null)" = "$(kernel_stamp "$1")" ]
 }
 
-# For one of our own also the configuration.
+# The stamp of a debug kernel also covers its configuration.
 kernel_stamp() { echo "$KROOT$(! is_debug_kernel "$1" || echo " $(debug_config "$1" | cksum)")"; }
 
 kernel_make() {
@@ -45,7 +47,7 @@ kernel_make() {
 	fi
 }
 
-# Of an option that is named twice the last line counts; what is no option is left out.
+# Print the options. If one is named twice, then its last line counts.
 config_last() {
 	awk -F '[= ]' '
 		/^# CONFIG_/ { name = $2 }
@@ -54,14 +56,15 @@ config_last() {
 		END { for (i = 1; i <= n; i++) print line[names[i]] }' "$@"
 }
 
-# config_is_whole WHO CONFIG: each line of stdin is in CONFIG: an option that is gone would be dropped silently.
+# config_is_whole WHO CONFIG: ensure that each line of stdin is in CONFIG, because the kernel's build silently drops an
+# option that no longer exists
 config_is_whole() {
 	local missing
 	missing=$(grep -vxF -f "$2" || true)
 	[ -z "$missing" ] || die "$1 asks for what this kernel does not give: $missing"
 }
 
-# In a subshell, under the lock.
+# Runs in a subshell, under the lock.
 kernel_fetch() {
 	[ -n "${DM_RQ_REFRESH:-}" ] || ! kernel_cached "$1" || return 0
 	KREL=$(newest_kernel "$1")
@@ -81,7 +84,7 @@ kernel_fetch() {
 	mv "$CACHE/kernel-$1.release.new" "$CACHE/kernel-$1.release"
 }
 
-# The plain flavour with the highest version; no cloud, rt, unsigned or dbg.
+# Print the highest version of the plain flavour: not cloud, rt, unsigned or dbg.
 newest_kernel() {
 	local pattern
 	case $1 in
@@ -114,7 +117,7 @@ kernel_unpack() {
 	depmod -b "$KROOT" "$KREL"
 }
 
-# fetch_debs DIR PACKAGE...: the newest version of each; a second try with fresh lists.
+# fetch_debs DIR PACKAGE...: download the newest version of each. If that fails, then update the lists and try again.
 fetch_debs() {
 	local dir=$1
 	shift
@@ -185,7 +188,7 @@ clients_fetch() {
 	printf '%s\n' "$CLIENTS" >"$CLIENTS.stamp"
 }
 
-# merge_usr ROOT: /lib is a link on the host, so what is in it must be in /usr/lib here
+# merge_usr ROOT: on the host /lib is a link to /usr/lib, so we move files from lib, bin and sbin to usr
 merge_usr() {
 	local name
 	for name in bin sbin lib lib64; do

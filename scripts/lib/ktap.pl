@@ -1,12 +1,14 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0
 #
-# ktap.pl - judge and render KTAP, with perl's own TAP::Parser as the judge.
-#   ktap.pl guest STATUS NAME... <OUT	the block of one guest, indented once: every NAME gets exactly
-#					one result, a lost one is failed; then one on the guest itself
+# ktap.pl - check KTAP with perl's TAP::Parser, and print it again
+#
+#   ktap.pl guest STATUS NAME... <OUT	print the block of one guest, indented once: exactly one result for each NAME,
+#					"not ok" if it is missing, and then one for the guest itself
 #   ktap.pl kunit STATUS NAME... <OUT	the same for KUnit suites
-#   ktap.pl total <STREAM		the total line of a whole run; exit 1 if anything is wrong
-# STATUS is the exit status of scripts/guest; 6 when there was nothing to run in it.
+#   ktap.pl total <STREAM		print the total line of a whole run; exit with 1 if anything is wrong
+#
+# STATUS is the exit status of scripts/guest, or 6 if the build failed and no guest was started.
 use strict;
 use warnings;
 use TAP::Parser;
@@ -16,7 +18,7 @@ my $RESULT = qr/^(not )?ok +(\d+)(?: +-)? *(.*)$/;
 my %FATE = (0 => '', 1 => '', 3 => 'the kernel log is dirty', 4 => 'the guest was lost',
 	    5 => 'the guest could not be started', 6 => 'it was not built');
 
-# What is wrong with the lines of one level of a TAP stream, or ''.
+# Return the first problem in the lines of one level of a TAP stream, or ''.
 sub problem {
 	my @flat = grep { !/^\s/ } @_;
 	return 'nothing came' unless @flat;
@@ -33,7 +35,8 @@ sub problem {
 	return '';
 }
 
-# The stream of a guest as a list of [name, ok, directive, nested lines], and its top-level lines.
+# Read the stream of a guest. Return a list of [name, ok, directive, nested lines], the lines of the top level, and nested
+# lines that belong to no result.
 sub read_guest {
 	my (@tests, @top, @nested);
 	while (my $line = <STDIN>) {

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# scan-log.awk - find reports of trouble in a kernel log (dmesg on stdin).
+# scan-log.awk - find reports of trouble in a kernel log (dmesg on stdin)
+#
 #   awk -v bad=ERE [-v since=MARK] -f scan-log.awk
-# Prints the bad lines; exit 0: none, 1: some, 2: MARK is not in the log.
-# Records written to /dev/kmsg steer it:
-#   dmrq-mark: NAME	a new stretch begins; expectations end
-#   dmrq-expect: ERE	lines that match are fine until the next mark
+#
+# Print the bad lines. The exit status is 0 if there are none, 1 if there are some, and 2 if MARK is not in the log.
+# Tests control the scan by records that they write to /dev/kmsg:
+#   dmrq-mark: NAME	begin a new section and drop all expectations
+#   dmrq-expect: ERE	allow lines that match, until the next mark
 
 BEGIN { seen = since == "" }
 
@@ -24,7 +26,7 @@ BEGIN { seen = since == "" }
 	next
 }
 
-# A debug kernel says what it is.
+# A debug kernel prints this at boot.
 /RCU lockdep checking is enabled/ { next }
 
 seen && $0 ~ bad {

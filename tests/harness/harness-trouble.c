@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * harness-trouble - a module that does on loading what no kernel should, so that the test harness
- * can be seen to notice. `what=` is one of
- *	warn, oops		what any kernel reports
- *	hang			all CPUs, interrupts off
- *	freed, sleep, locks	what 6.12-kasan is there for: KASAN, DEBUG_ATOMIC_SLEEP, lockdep
- *	leak			for kmemleak
- *	race, shift		for 6.12-kcsan: KCSAN, UBSAN
+ * harness-trouble - cause one kind of trouble when loaded
+ *
+ * With this module we test that the test harness notices a misbehaving kernel.
+ * The parameter what= is one of
+ *	warn, oops		reported by any kernel
+ *	hang			all CPUs spin with interrupts off
+ *	freed, sleep, locks	reported by 6.12-kasan: KASAN, DEBUG_ATOMIC_SLEEP, lockdep
+ *	leak			reported by kmemleak
+ *	race, shift		reported by 6.12-kcsan: KCSAN, UBSAN
  */
 #include <linux/delay.h>
 #include <linux/kthread.h>

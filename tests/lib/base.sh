@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash
 #
-# base.sh - sourced by the tests that run in a guest (dash, `set -u` and not `set -e`).
-# Results are KTAP, by the kernel's own ktap_helpers.sh. A test is
+# base.sh - basics of the tests that run in a guest. They source it under `set -u` and without `set -e`; the shell is dash.
+#
+# Results are KTAP, printed by the kernel's own ktap_helpers.sh. A test is
 #	. "$TESTS/lib/base.sh"; plan N; ...N results...; finish
-# From the environment: MODDIR (built modules), KTAP_HELPERS, TESTS, DM_RQ_LOG_PATTERN, DM_RQ_LIB; SLOW, how much longer
-# everything takes than on Debian's kernels (1); BUILTIN, set if the modules under test are built in.
-# Gives WORK, a directory of its own. on_exit 'COMMAND' adds cleaning up, last added done first.
+# From the environment: MODDIR (the built modules), KTAP_HELPERS, TESTS, DM_RQ_LOG_PATTERN, DM_RQ_LIB; SLOW, how many
+# times slower this kernel is than Debian's (1); BUILTIN, set if the modules under test are built in.
+# WORK is the test's own directory. on_exit 'COMMAND' adds a clean-up; the last one added runs first.
 
 set -u
 # shellcheck source=/dev/null
@@ -21,7 +22,7 @@ WORK=$(mktemp -d "/run/dmrq/$NAME.XXXXXX")
 EXIT_COMMANDS='rm -rf "$WORK"'
 BROKEN=''
 LOADED_MS=0
-# A test that cannot clean up after itself has failed, whatever it found.
+# If a test cannot clean up after itself, then it fails, even if all its results are ok.
 # shellcheck disable=SC2090
 trap 'STATUS=$?; eval "$EXIT_COMMANDS"; [ -z "$BROKEN" ] || exit 1; exit "$STATUS"' EXIT
 trap 'exit 143' TERM
@@ -40,21 +41,21 @@ note() { printf '# %s\n' "$*"; }
 pass() { ktap_test_pass "$*"; }
 fail() { ktap_test_fail "$*"; }
 
-# skip DESCRIPTION REASON: one result
+# skip DESCRIPTION REASON: one result that is skipped
 skip() {
 	__ktap_test ok "$1" "SKIP $2"
 	KTAP_CNT_SKIP=$((KTAP_CNT_SKIP + 1))
 }
 
-# skip_all REASON: instead of a plan; ends the test
+# skip_all REASON: print this instead of a plan, and end the test
 skip_all() {
 	ktap_print_header
 	ktap_skip_all "$*"
 	exit "$KSFT_SKIP"
 }
 
-# try DESCRIPTION COMMAND...: one result from COMMAND's status; its output is shown when it fails.
-# Not for commands that bail.
+# try DESCRIPTION COMMAND...: one result, from COMMAND's exit status. If it fails, then its output is shown. A command that
+# may call bail must not run in here, because its message would not reach the runner.
 try() {
 	local description="$1"
 	shift
@@ -67,7 +68,7 @@ try() {
 	fi
 }
 
-# same DESCRIPTION WANTED GOT
+# same DESCRIPTION WANTED GOT: one result; ok if both texts are equal
 same() {
 	if [ "$2" = "$3" ]; then
 		pass "$1"
@@ -78,7 +79,7 @@ same() {
 	fi
 }
 
-# Give up: no further results, the test fails.
+# bail MESSAGE: end the test here, as failed
 bail() {
 	echo "Bail out! $*"
 	exit "$KSFT_FAIL"
@@ -94,7 +95,7 @@ finish() {
 
 mark_log() { echo "dmrq-mark: $NAME $1" >/dev/kmsg; }
 
-# log_since MARK: what the kernel said after mark_log MARK
+# log_since MARK: print the kernel messages since mark_log MARK
 log_since() {
 	dmesg | awk -v mark="dmrq-mark: $NAME $1" '
 		substr($0, length($0) - length(mark) + 1) == mark { seen = 1; text = ""; next }
@@ -102,11 +103,11 @@ log_since() {
 		END { printf "%s", text; exit !seen }'
 }
 
-# expect_log ERE: a bad-looking line that this test means to provoke; until the next mark_log
+# expect_log ERE: allow messages that match, although they look bad, until the next mark_log
 expect_log() { echo "dmrq-expect: $1" >/dev/kmsg; }
 
-# expect_circle ERE...: lockdep may report a circle of locks, which is the kernel's own: one with a line for each ERE. It
-# says no more after that. Before expect_log, as this begins a stretch of the log.
+# expect_circle ERE...: allow one lockdep report of a circular dependency between the kernel's own locks; the report must
+# have a line for each ERE. Lockdep is off after a report. Call this before expect_log, because it marks the log.
 expect_circle() {
 	[ -e /proc/lockdep ] || return 0
 	mark_log circle
@@ -115,7 +116,7 @@ expect_circle() {
 	on_exit 'circle_expected || broken'
 }
 
-# None, or that one.
+# Succeed if lockdep has reported no circular dependency, or only the expected one.
 circle_expected() {
 	local line
 	log_since circle >"$WORK/log.circle"
@@ -127,18 +128,18 @@ circle_expected() {
 
 ### Waiting
 
-# Sets NOW, in milliseconds since the boot. The shell reads the file itself: under emulation, starting a program takes
+# Set NOW to the milliseconds since boot. The shell reads the file itself, because under emulation starting a program takes
 # 20 to 100 ms.
 read_now() {
 	local up
 	read -r up _ </proc/uptime
-	# The 1 and the 100 because the shell takes 08 for a bad octal number.
+	# We prepend a 1 and subtract 100 to avoid 08, which the shell rejects as octal.
 	NOW=$((${up%.*} * 1000 + (1${up#*.} - 100) * 10))
 }
 now_ms() { read_now; echo $NOW; }
 
-# wait_for SECONDS 'CONDITION': on a quiet machine it takes no longer; a busy one is given six times that, and a kernel
-# that is SLOW more
+# wait_for SECONDS 'CONDITION': wait until CONDITION is true. SECONDS is enough on a quiet machine; we allow six times as
+# long for a busy one, and SLOW times as long again for a slow kernel.
 wait_for() {
 	local until
 	read_now
@@ -153,21 +154,21 @@ wait_for() {
 	done
 }
 
-### Chance, the same for the same SEED
+### Random numbers, repeatable for the same SEED
 
-# seed: from the environment, or any
+# seed: start from SEED of the environment, or from a random one
 seed() {
 	SEED=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 	CHANCE=$SEED
 }
 
-# next N: a number below N, in NEXT
+# next N: set NEXT to a number below N
 next() {
 	CHANCE=$(((CHANCE * 1103515245 + 12345) % 2147483648))
 	NEXT=$((CHANCE / 65536 % $1))
 }
 
-# one_of WORD...: in CHOICE
+# one_of WORD...: set CHOICE to one of the words
 # shellcheck disable=SC2034 # used by the tests
 one_of() {
 	next $#
@@ -179,7 +180,7 @@ one_of() {
 
 module_loaded() { [ -e "/sys/module/$(echo "$1" | tr - _)" ]; }
 
-# load_modules [--if-built]: bails out when one is missing; with --if-built only says so
+# load_modules [--if-built]: load our modules. If one is missing, then bail out, or with --if-built only note it.
 # shellcheck disable=SC2120 # the argument is optional
 load_modules() {
 	local module optional="${1:-}"
@@ -197,8 +198,8 @@ load_modules() {
 	done
 }
 
-# few_modules [FILE...]: modprobe finds FILE..., and of the kernel's own modules only what device-mapper needs:
-# depmod reads all there are, and that takes minutes under emulation
+# few_modules [FILE...]: let modprobe find FILE..., and from the kernel's own modules only those that device-mapper needs.
+# This avoids minutes of depmod, which would read all modules under emulation.
 # shellcheck disable=SC2120 # optional
 few_modules() {
 	local lib file
@@ -215,7 +216,7 @@ few_modules() {
 	depmod
 }
 
-# Memory that our modules hold, a line per place that allocated it. Nothing once all maps are gone.
+# Print the memory that our modules hold, one line per call site. There must be none after all maps are removed.
 our_allocations() {
 	local found=1
 	! our_slabs || found=0
@@ -223,19 +224,19 @@ our_allocations() {
 	return $found
 }
 
-# As stack traces name it, for awk -v.
+# Our modules as stack traces name them, for awk -v.
 OUR_CODE='\\[dm_(rq|mpath_rq|io_timeout|ps_[a-z_]+)\\]'
 
-# SLUB keeps who allocated what (check boots with slub_debug=U). What is older than our modules was allocated by
-# another module's code, which was at the same address then: its init section, for one. Ages are in
-# jiffies, of which Debian's kernels have 250 in a second. dm-mpath-rq has one client of dm-io-timeout.
+# SLUB records the call site of each allocation, because scripts/check boots with slub_debug=U. An object older than our
+# modules was allocated by code of another module that was at the same address then, such as an init section. Ages are
+# in jiffies, 250 per second on Debian's kernels. dm-mpath-rq holds one client of dm-io-timeout.
 our_slabs() {
 	local oldest clients=0
 	! module_loaded dm-mpath-rq || clients=1
-	# Before the ages are read: a slow guest would else count what was there before.
+	# Compute this before reading the ages; otherwise a slow guest would also count older objects.
 	oldest=$((($(now_ms) - LOADED_MS) / 4))
 	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
-	# KASAN keeps what was freed for a while; with kmemleak run-in-guest looks at the end.
+	# KASAN delays frees. If the kernel has kmemleak, then run-in-guest scans at the end instead.
 	[ ! -e /sys/kernel/debug/kmemleak ] || return 1
 	cat /sys/kernel/debug/slab/kmalloc-*/alloc_traces |
 		awk -v oldest=$oldest -v clients=$clients -v ours="$OUR_CODE" '
@@ -248,8 +249,8 @@ our_slabs() {
 			END { exit !found }'
 }
 
-# Of percpu memory the kernel keeps no list, but it has trace events: a line per place of ours that allocated some which
-# was not freed. Nothing if events were lost.
+# The kernel keeps no list of percpu allocations, so we use its trace events. Print one line per call site of ours whose
+# memory was not freed; print nothing if events were lost.
 PERCPU=/sys/kernel/tracing/instances/percpu
 watch_percpu() {
 	mkdir -p $PERCPU || bail "no trace of percpu memory"
@@ -281,7 +282,7 @@ our_percpu() {
 		}' $PERCPU/trace
 }
 
-# unload_modules: removes them; fails if one stays, or leaves memory or a slab cache behind
+# unload_modules: remove our modules. Fail if one stays, or leaves memory or a slab cache behind.
 unload_modules() {
 	local module left=0
 	if our_allocations; then
