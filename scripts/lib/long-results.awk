@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# long-results.awk - what came out of the tests that take long, for tests/results/long.txt.
+# long-results.awk - merge the results of long tests into tests/results/long.txt
+#
 #   awk -v commit=NAME -v tests="NAME NAME.." -f long-results.awk [OLD] GUEST-OUTPUT...
-# Prints for each of the tests a line `<test> <kernel>: <result>, <seconds> s; dm-mpath-rq <commit>` and, behind a tab,
-# what it noted; and of OLD (by its name, *.txt) those that were not run now.
+#
+# For each of the tests, print a line `<test> <kernel>: <result>, <seconds> s; dm-mpath-rq <commit>`, and then its notes,
+# each after a tab. Entries of OLD, a file named *.txt, are kept if their test has not run now.
 
 FILENAME ~ /\.txt$/ {
 	if (/^[^\t]/) {
@@ -18,7 +20,7 @@ FILENAME ~ /\.txt$/ {
 /^  (K?TAP version|1\.\.)/ { notes = "" }
 /^  # (Totals|wanted|got|exit|corpus:)/ { next }
 /^  # / { notes = notes "\t" substr($0, 5) "\n" }
-/^# [^ ]+: [0-9]+ s$/ { seconds = $3 }
+/^# [^ ]+: [0-9]+ s(, [0-9]+ s of them idle)?$/ { seconds = $3 }
 
 /^(not )?ok [0-9]+ / {
 	result = $1 == "ok" ? "ok" : "not ok"
