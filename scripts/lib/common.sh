@@ -76,17 +76,17 @@ apt_update() { step "updating the package lists" apt_get update || die "apt-get 
 # apt_knows PACKAGE: fails also if apt's lists are empty or old
 apt_knows() { apt-cache show --no-all-versions "$1" >/dev/null 2>&1; }
 
-package_installed() {
-	[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+# missing_packages PACKAGE...: print those that are not installed, after a single look into dpkg's database
+missing_packages() {
+	comm -23 <(printf '%s\n' "$@" | sort -u) \
+		<(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p' | sort -u)
 }
 
 # need_packages PACKAGE...: install the missing ones. This is quick if none is missing.
 need_packages() {
-	local package missing=() unknown=0
+	local package missing unknown=0
 	command -v apt-get >/dev/null || die "no apt-get here: this needs Debian 12"
-	for package in "$@"; do
-		package_installed "$package" || missing+=("$package")
-	done
+	mapfile -t missing < <(missing_packages "$@")
 	[ ${#missing[@]} -gt 0 ] || return 0
 	need_space /var 1500
 	for package in "${missing[@]}"; do
