@@ -7,6 +7,7 @@
  */
 
 #include "mpath/mpath.h"
+#include "dm-rq-compat.h"
 
 /* ---- memory ---- */
 
