@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dm-rq: dispatch, completion, retry, park and wake, push back.
+ * dm-rq: dispatch, completion, remap, park and wake, and pushing requests back.
  *
- * dm-rq.h has the contract.  The order here is from the end of a request to its
- * beginning, as each step needs those that may follow it: handing back, the
- * worker, the end of a clone, making one, dispatch; then wake and set-up.
+ * dm-rq.h is the contract.  The functions are in the order from the completion of a
+ * request back to its arrival, because each step calls those that may follow it:
+ * return to the block layer, worker, completion of a clone, construction of a clone,
+ * dispatch; then wake and initialization.
  *
- * How it sits on dm-mod.  A target that answers clone_and_map_rq with
- * DM_MAPIO_SUBMITTED owns the request.  It gives it back in one of two ways:
- * blk_mq_complete_request(), after which dm-mod does its statistics, ends what
- * is left of the request with BLK_STS_OK and drops its reference to the map; or
- * by doing the equivalent itself, where the status must be another one or the
- * request goes back to the block layer unfinished.  dm-mod's statistics miss the
- * end of those, unless dm-mod lets us say so: see Documentation/dm-rq.rst.
+ * How we use dm-mod: if a target answers clone_and_map_rq with DM_MAPIO_SUBMITTED, it
+ * owns the request.  There are two ways to return it.  With
+ * blk_mq_complete_request(), dm-mod does its accounting, completes the rest of the
+ * request with BLK_STS_OK and drops its reference to the map.  If we need another
+ * status, or if the request returns to the block layer unfinished, then we do the
+ * equivalent here.  The accounting of dm-mod misses the end of these requests, unless
+ * dm-mod exports a function for it: see Documentation/dm-rq.rst.
  */
 
 #include <linux/blk-crypto.h>
@@ -22,6 +23,7 @@
 #include <trace/events/block.h>
 
 #include "dm-rq.h"
+#include "dm-rq-blk.h"
 #include "dm-rq-compat.h"
 
 #define CREATE_TRACE_POINTS
@@ -29,15 +31,15 @@
 
 #define DM_MSG_PREFIX "rq"
 
-/* Bits of dm_rq_io.flags, valid from one mapping to the next. */
-#define IO_LENT		BIT(0)	/* the clone's only bio is the first of the request */
-#define IO_PART		BIT(1)	/* the clone covers only the first bio, or part of it */
+/* Bits of dm_rq_io.flags.  Each call of prep_map starts with none of them. */
+#define IO_OWN_BIO	BIT(0)	/* the clone uses the request's only bio */
+#define IO_PARTIAL	BIT(1)	/* the clone covers the first bio or a part of it */
 #define IO_NO_DATA	BIT(2)	/* a flush: no bio carries the status */
-#define IO_HELD		BIT(3)	/* what is left waits for end_io's decision */
-#define IO_FINAL	BIT(4)	/* ... which can only be to end it */
-#define IO_SHORT	BIT(5)	/* the device has said that it is too large */
+#define IO_HELD		BIT(3)	/* end_io decides about the rest of the request */
+#define IO_MUST_END	BIT(4)	/* ... but the only possible decision is to end it */
+#define IO_SPLIT	BIT(5)	/* the device refused the request as too large */
 
-/* Clones of bios that are not lent; 64 is enough to start with. */
+/* Size of the bio pool for clones that cannot use the request's bio. */
 #define CLONE_BIOS	64
 
 static unsigned int nr_hw_queues = 2;
@@ -46,26 +48,28 @@ MODULE_PARM_DESC(nr_hw_queues,
 		 "Hardware queues of a new map, at most one per CPU (default 2; each costs memory for 2,048 requests)");
 
 static struct bio_set clone_bios;
-static struct workqueue_struct *again_wq;
+static struct workqueue_struct *remap_wq;
 
-static bool dispatch_again(struct dm_rq_io *io);
-static bool send(struct dm_rq_io *io, struct block_device *bdev, bool may_sleep);
+static bool dispatch_again(struct dm_rq_io *io, struct request *rq);
+static bool send(struct dm_rq_io *io, struct request *rq,
+		 struct block_device *bdev, bool may_sleep);
 
-/* ---- handing a request back to the block layer ---- */
+/* ---- return to the block layer ---- */
 
 /*
- * The request ends, and what is left of it ends with @status.
+ * Complete the rest of the request with the error @status.
  *
- * dm-mod ends a request with BLK_STS_OK.  That is no lie where the bios carry the
- * status and have got it before.  But a request with an end_io of its own (each
- * step of a flush sequence) is judged by the argument of that: it is ended here.
+ * dm-mod completes a request with BLK_STS_OK.  This is correct if the bios were
+ * already completed with the real status.  But a request with an end_io callback (each
+ * step of a flush sequence) is judged by the argument of that callback, so we complete
+ * such a request ourselves.
  */
-static void finish(struct dm_rq_io *io, blk_status_t status)
+static void fail_request(struct dm_rq_io *io, struct request *rq,
+			 blk_status_t status)
 {
 	struct mapped_device *md = io->drq->md;
-	struct request *rq = dm_rq_request(io);
 
-	if (rq->end_io) {
+	if (dm_rq_has_end_io(rq)) {
 		dm_rq_end_stats(md, rq, true);
 		blk_mq_end_request(rq, status);
 		dm_put(md);
@@ -77,25 +81,25 @@ static void finish(struct dm_rq_io *io, blk_status_t status)
 }
 
 /*
- * The request waits in the requeue list of the map's queue, unstarted, until
- * somebody kicks that.  @wakes is what drq->wakes was before the target decided:
- * a wake since then may have kicked the list before the request was in it.
+ * Put the request on the requeue list of the map's queue, where it stays until the
+ * list is kicked.  @wakes is the value of drq->wakes before the target decided: if a
+ * wake came since then, it may have kicked the list before we added the request.
  *
- * The RCU read section keeps @drq: the request is in flight when the section
- * begins, and dm core destroys a table only after a grace period that begins when
- * nothing is.
+ * The RCU read section keeps @drq alive: the request is in flight when the section
+ * begins, and dm core destroys a table only after a grace period that begins when no
+ * request is in flight.
  */
-static void park(struct dm_rq_io *io, int wakes)
+static void park(struct dm_rq_io *io, struct request *rq, int wakes)
 {
 	struct dm_rq *drq = io->drq;
 	struct mapped_device *md = drq->md;
-	struct request_queue *q = dm_rq_request(io)->q;
+	struct request_queue *q = rq->q;
 
-	trace_dm_rq_park(drq, dm_rq_request(io));
-	dm_rq_end_stats(md, dm_rq_request(io), false);
+	trace_dm_rq_park(drq, rq);
+	dm_rq_end_stats(md, rq, false);
 	rcu_read_lock();
-	blk_mq_requeue_request(dm_rq_request(io), false);
-	/* @io may be in use again from here on. */
+	blk_mq_requeue_request(rq, false);
+	/* From here on, another context may use @rq and @io. */
 
 	/* Pairs with the barrier in dm_rq_wake(): one of us sees the other. */
 	smp_mb();
@@ -106,128 +110,105 @@ static void park(struct dm_rq_io *io, int wakes)
 	dm_put(md);
 }
 
-/*
- * As park(), and the alarm clock is set; one that is set for earlier stays so. If
- * that is just going off, it may miss the request, but then it is not pending.
- */
-static void park_for_a_while(struct dm_rq_io *io)
+/* As park(); also schedules a requeue-list kick, unless one is pending. */
+static void requeue_delayed(struct dm_rq_io *io, struct request *rq)
 {
 	struct mapped_device *md = io->drq->md;
-	struct request_queue *q = dm_rq_request(io)->q;
+	struct request_queue *q = rq->q;
 
-	dm_rq_end_stats(md, dm_rq_request(io), false);
-	blk_mq_requeue_request(dm_rq_request(io), false);
-	if (!delayed_work_pending(&q->requeue_work))
-		blk_mq_delay_kick_requeue_list(q, DM_RQ_LATER_MS);
+	dm_rq_end_stats(md, rq, false);
+	blk_mq_requeue_request(rq, false);
+	dm_rq_kick_requeue_list_later(q, DM_RQ_LATER_MS);
 	dm_put(md);
 }
 
-/* ---- to the worker ---- */
+/* ---- worker ---- */
 
-static void worker(struct work_struct *work)
+static void remap_work(struct work_struct *work)
 {
 	struct dm_rq_io *io = container_of(work, struct dm_rq_io, work);
+	struct request *rq = dm_rq_request(io);
 	struct block_device *bdev = io->bdev;
-	bool taken = bdev ? send(io, bdev, true) : dispatch_again(io);
+	bool taken;
 
-	/* A busy device: the block layer waits for it, and starts afresh. */
+	taken = bdev ? send(io, rq, bdev, true) : dispatch_again(io, rq);
+	/* The device is busy.  The block layer waits, then dispatches afresh. */
 	if (!taken)
-		park_for_a_while(io);
+		requeue_delayed(io, rq);
 }
 
 /*
- * Any context.  @io is in flight, so the map stays, and the work item with it.
- * @bdev: where to, or NULL to ask the target.
- */
-static void leave_to_worker(struct dm_rq_io *io, struct block_device *bdev)
-{
-	INIT_WORK(&io->work, worker);
-	io->bdev = bdev;
-	queue_work(again_wq, &io->work);
-}
-
-static void map_again(struct dm_rq_io *io)
-{
-	leave_to_worker(io, NULL);
-}
-
-/* ---- lending a bio ---- */
-
-/* A scheduler of @q that cares for cgroups (bfq) would take the map's for its own. */
-static bool minds_cgroups(struct request_queue *q)
-{
-#ifdef CONFIG_BLK_CGROUP
-	return q->elevator && !bitmap_empty(q->blkcg_pols, BLKCG_MAX_POLS);
-#else
-	return false;
-#endif
-}
-
-/*
- * A request with one bio gives that to its clone, and takes it back when the clone
- * has ended: there is nothing to allocate, nor to set up.  Its owner does not look
- * at a bio that is under way.  What the lower queue changes in it is recorded and
- * restored; and it does not end there, as one end more than the lower queue's is
- * said to be outstanding.
+ * Let a worker send the request to @bdev, or ask the target again if @bdev is NULL.
+ * The request is in flight, so the map and the work item stay valid.
  *
- * Not so with a bio that others are chained to: they may end, and write their error
- * into it, at any time.  Nor with a range of a discard, which may have several: when
- * the first has ended, only the bio knows where the next one begins.
+ * Context: any.
  */
-static bool may_be_lent(struct request_queue *q, struct bio *bio)
+static void punt(struct dm_rq_io *io, struct block_device *bdev)
+{
+	INIT_WORK(&io->work, remap_work);
+	io->bdev = bdev;
+	queue_work(remap_wq, &io->work);
+}
+
+static void remap(struct dm_rq_io *io)
+{
+	punt(io, NULL);
+}
+
+/* ---- using the request's bio for the clone ---- */
+
+/*
+ * If a request has one bio, then its clone uses that bio, so that we need not allocate
+ * and set up another one.  The owner of a bio does not look at it while it is in
+ * flight.  We record the fields that the lower queue changes, and restore them when
+ * the clone has completed.
+ *
+ * We cannot use a bio that others are chained to, because these may complete, and
+ * write their error into it, at any time.  Nor can we use one of a discard: the request
+ * may have several ranges, and after the first has completed only the bio tells where
+ * the next one begins.
+ */
+static bool can_use_bio(struct request_queue *q, struct bio *bio)
 {
 	return !bio_flagged(bio, BIO_CHAIN) && !bio->bi_status &&
-	       bio_op(bio) != REQ_OP_DISCARD && !minds_cgroups(q);
+	       bio_op(bio) != REQ_OP_DISCARD && !dm_rq_elevator_uses_blkcg(q);
 }
 
-static void lend_bio(struct dm_rq_io *io, struct bio *bio,
-		     struct block_device *bdev)
+static void use_bio(struct dm_rq_io *io, struct bio *bio,
+		    struct block_device *bdev)
 {
-	struct dm_rq_lent *lent = &io->lent;
-
-	lent->bdev = bio->bi_bdev;
-	lent->next = bio->bi_next;
-	lent->size = bio->bi_iter.bi_size;
-	lent->idx = bio->bi_iter.bi_idx;
-	lent->bvec_done = bio->bi_iter.bi_bvec_done;
-	lent->flags = bio->bi_flags;
-
+	dm_rq_bio_record(&io->details, bio);
 	bio->bi_bdev = bdev;
 	bio->bi_next = NULL;
-	bio_set_flag(bio, BIO_CHAIN);
-	atomic_set(&bio->__bi_remaining, 2);
-	io->flags |= IO_LENT;
+	dm_rq_bio_defer_end(bio);
+	io->flags |= IO_OWN_BIO;
 }
 
-/* Any context.  Result: what the lower queue says of it. */
-static blk_status_t take_back_bio(struct dm_rq_io *io, struct request *rq)
+/*
+ * Context: any.
+ * Return: the status that the lower queue left in the bio.
+ */
+static blk_status_t restore_bio(struct dm_rq_io *io, struct request *rq)
 {
-	struct dm_rq_lent *lent = &io->lent;
 	struct bio *bio = rq->bio;
 
-	bio->bi_bdev = lent->bdev;
-	bio->bi_next = lent->next;
-	bio->bi_iter.bi_sector = blk_rq_pos(rq);
-	bio->bi_iter.bi_size = lent->size;
-	bio->bi_iter.bi_idx = lent->idx;
-	bio->bi_iter.bi_bvec_done = lent->bvec_done;
-	bio->bi_flags = lent->flags;
-	atomic_set(&bio->__bi_remaining, 1);
+	dm_rq_bio_restore(&io->details, bio, blk_rq_pos(rq));
 	return bio->bi_status;
 }
 
-/* ---- the clone has ended ---- */
+/* ---- completion of a clone ---- */
 
 /**
- * dm_rq_lower_limits() - learn from a device that it cannot do something after all
+ * dm_rq_lower_limits() - disable an operation of a map that its device disabled
  * @map: the map's queue
- * @device: the device's, which has drawn the consequence for its own limits
- * @op: what it was asked
- * @status: its answer; only "not supported" and "failed for good" say something
+ * @device: the device's queue; its driver has set the limit of the operation to 0
+ * @op: the operation that failed
+ * @status: its error; we act on "not supported" and "failed permanently" only
  *
- * From now on the map has the same limit, so that whoever sees the error finds a reason
- * to do without (blkdev_issue_zeroout(), BLKDISCARD).  For a map that gets bios, too:
- * dm core of 6.12 lowers a limit for discard that nobody looks at.
+ * The map takes over the limit, so that callers which see the error
+ * (blkdev_issue_zeroout(), BLKDISCARD) find a reason to do without the operation.  We
+ * also need this in bio mode: dm core of 6.12 changes a discard limit that no code
+ * reads.
  *
  * Context: any, hard irq included.
  */
@@ -238,22 +219,23 @@ void dm_rq_lower_limits(struct request_queue *map, struct request_queue *device,
 		return;
 
 	if (op == REQ_OP_DISCARD && !device->limits.max_discard_sectors)
-		WRITE_ONCE(map->limits.max_discard_sectors, 0);
+		dm_rq_disable_discard(map);
 	if (op == REQ_OP_WRITE_ZEROES &&
 	    !device->limits.max_write_zeroes_sectors)
-		WRITE_ONCE(map->limits.max_write_zeroes_sectors, 0);
+		dm_rq_disable_write_zeroes(map);
 }
 EXPORT_SYMBOL_GPL(dm_rq_lower_limits);
 
 /*
- * One bio of the clone on @q, of @bytes, failed.  Either the bios above end up to
- * and including this one, each with its status, or all from here on is held.
+ * A bio of @bytes of the clone on @q failed.  Depending on the target, either complete
+ * the upper bios up to and including this one, each with its status, or hold all bios
+ * from this one on.
  */
-static void note_error(struct dm_rq_io *io, struct request_queue *q,
-		       blk_status_t status, unsigned int bytes)
+static void handle_error(struct dm_rq_io *io, struct request *rq,
+			 struct request_queue *q, blk_status_t status,
+			 unsigned int bytes)
 {
 	struct dm_rq *drq = io->drq;
-	struct request *rq = dm_rq_request(io);
 	bool hold;
 
 	if (!io->status)
@@ -261,8 +243,8 @@ static void note_error(struct dm_rq_io *io, struct request_queue *q,
 	dm_rq_lower_limits(rq->q, q, req_op(rq), status);
 
 	hold = drq->ops->end_io_first(drq, io, status, bytes) == DM_RQ_HOLD;
-	if (hold || rq->end_io) {
-		io->flags |= hold ? IO_HELD : IO_HELD | IO_FINAL;
+	if (hold || dm_rq_has_end_io(rq)) {
+		io->flags |= hold ? IO_HELD : IO_HELD | IO_MUST_END;
 		io->status = status;
 		return;
 	}
@@ -274,8 +256,10 @@ static void note_error(struct dm_rq_io *io, struct request_queue *q,
 }
 
 /*
- * End of a bio that is a clone.  Several end in the order of the list, so io->src
- * keeps step.  Context: lower driver's completion, hard irq possible.
+ * Completion of a cloned bio.  The bios of a clone complete in the order of the list,
+ * so io->src follows them.
+ *
+ * Context: completion of the lower driver, hard irq possible.
  */
 static void end_clone_bio(struct bio *bio)
 {
@@ -289,7 +273,7 @@ static void end_clone_bio(struct bio *bio)
 	if (io->flags & IO_HELD)
 		return;
 
-	if (io->flags & IO_PART) {
+	if (io->flags & IO_PARTIAL) {
 		bytes = io->bytes;
 	} else {
 		bytes = io->src->bi_iter.bi_size;
@@ -298,98 +282,103 @@ static void end_clone_bio(struct bio *bio)
 	if (likely(!status))
 		io->done += bytes;
 	else
-		note_error(io, q, status, bytes);
+		handle_error(io, dm_rq_request(io), q, status, bytes);
+}
+
+/* Carry out the decision of end_io about the held part of a request. */
+static void end_held(struct dm_rq_io *io, struct request *rq,
+		     enum dm_rq_end decision)
+{
+	if (io->flags & IO_MUST_END)
+		decision = DM_RQ_DONE;
+
+	switch (decision) {
+	case DM_RQ_AGAIN:
+		if (io->tries < U8_MAX)
+			io->tries++;
+		remap(io);
+		break;
+	case DM_RQ_AGAIN_LATER:
+		requeue_delayed(io, rq);
+		break;
+	case DM_RQ_DONE:
+		fail_request(io, rq, io->status);
+		break;
+	}
 }
 
 /*
- * All is known of the clone: the target ends its accounting, the clone goes, and
- * what becomes of the request is done.
+ * All bios of the clone have completed: let the target end its accounting, free the
+ * clone, and complete, remap or requeue the rest of the request.
  */
-static void resolve(struct dm_rq_io *io, struct request *clone)
+static void finish_clone(struct dm_rq_io *io, struct request *rq,
+			 struct request *clone)
 {
 	struct dm_rq *drq = io->drq;
-	struct request *rq = dm_rq_request(io);
-	enum dm_rq_end how;
+	enum dm_rq_end decision;
 
 	trace_dm_rq_end(drq, rq, io->status);
-	how = drq->ops->end_io(drq, io, clone, io->status);
+	decision = drq->ops->end_io(drq, io, clone, io->status);
 	blk_mq_free_request(clone);
 
 	if (io->done)
 		blk_update_request(rq, BLK_STS_OK, io->done);
 
-	if (!(io->flags & IO_HELD)) {
-		if ((io->flags & IO_PART) && rq->bio)
-			map_again(io);
-		else
-			blk_mq_complete_request(rq);
-		return;
-	}
-
-	if (io->flags & IO_FINAL)
-		how = DM_RQ_DONE;
-	switch (how) {
-	case DM_RQ_AGAIN:
-		if (io->tries < U8_MAX)
-			io->tries++;
-		map_again(io);
-		break;
-	case DM_RQ_AGAIN_LATER:
-		park_for_a_while(io);
-		break;
-	case DM_RQ_DONE:
-		finish(io, io->status);
-		break;
-	}
+	if (io->flags & IO_HELD)
+		end_held(io, rq, decision);
+	else if ((io->flags & IO_PARTIAL) && rq->bio)
+		remap(io);
+	else
+		blk_mq_complete_request(rq);
 }
 
-/* Something failed, or only a part was mapped, or there is no data. */
-static void end_clone_slow(struct dm_rq_io *io, struct request *clone,
-			   blk_status_t status)
+/* An error, a partial clone, or a request without data. */
+static void end_clone_slow(struct dm_rq_io *io, struct request *rq,
+			   struct request *clone, blk_status_t status)
 {
 	struct dm_rq *drq = io->drq;
-	struct bio *bio = dm_rq_request(io)->bio;
+	struct bio *bio = rq->bio;
 	unsigned int bytes = 0;
 
-	if (io->flags & IO_LENT) {
-		/* The bio knows better: only a part of it may have failed. */
+	if (io->flags & IO_OWN_BIO) {
+		/* Use the status of the bio, since only a part may have failed. */
 		status = bio->bi_status;
 		bio->bi_status = BLK_STS_OK;
-		bytes = io->flags & IO_PART ? io->bytes : bio->bi_iter.bi_size;
+		bytes = io->flags & IO_PARTIAL ? io->bytes : bio->bi_iter.bi_size;
 		if (!status)
 			io->done = bytes;
 	} else if (!(io->flags & IO_NO_DATA)) {
-		/* end_clone_bio() has seen to it. */
+		/* end_clone_bio() has handled the errors. */
 		status = BLK_STS_OK;
 	} else if (!status && drq->ops->flush_status) {
 		status = drq->ops->flush_status(drq, io, clone);
 	}
 	if (status)
-		note_error(io, clone->q, status, bytes);
-	resolve(io, clone);
+		handle_error(io, rq, clone->q, status, bytes);
+	finish_clone(io, rq, clone);
 }
 
 /*
- * The end of a clone.  Context: lower driver's completion, hard irq possible;
- * also inside blk_insert_cloned_request(), below our own queue_rq.
+ * Completion of a clone.  In the common case we leave the completion of the bios to
+ * dm-mod, which completes them together, on the CPU that submitted the request.
  *
- * The common case leaves the ending of the bios to dm-mod: it does that where
- * the request was submitted, and in one go.
+ * Context: completion of the lower driver, hard irq possible; also within
+ * blk_insert_cloned_request(), below our own queue_rq.
  */
 static enum rq_end_io_ret end_clone(struct request *clone, blk_status_t status)
 {
 	struct dm_rq_io *io = clone->end_io_data;
-	struct dm_rq *drq = io->drq;
 	struct request *rq = dm_rq_request(io);
-	blk_status_t lent_status = BLK_STS_OK;
+	struct dm_rq *drq = io->drq;
+	blk_status_t bio_status = BLK_STS_OK;
 	u8 flags = io->flags;
 
-	if (likely(flags & IO_LENT))
-		lent_status = take_back_bio(io, rq);
+	if (likely(flags & IO_OWN_BIO))
+		bio_status = restore_bio(io, rq);
 
-	if (unlikely(status || io->status || lent_status ||
-		     (flags & (IO_PART | IO_HELD | IO_NO_DATA)))) {
-		end_clone_slow(io, clone, status);
+	if (unlikely(status || io->status || bio_status ||
+		     (flags & (IO_PARTIAL | IO_HELD | IO_NO_DATA)))) {
+		end_clone_slow(io, rq, clone, status);
 		return RQ_END_IO_NONE;
 	}
 
@@ -400,7 +389,7 @@ static enum rq_end_io_ret end_clone(struct request *clone, blk_status_t status)
 	return RQ_END_IO_NONE;
 }
 
-/* ---- making a clone ---- */
+/* ---- construction of a clone ---- */
 
 static int clone_bio_ctr(struct bio *bio, struct bio *src, void *data)
 {
@@ -409,29 +398,30 @@ static int clone_bio_ctr(struct bio *bio, struct bio *src, void *data)
 	return 0;
 }
 
-/* All bios of a request, from the bio_set.  False: no memory. */
-static bool clone_all_bios(struct dm_rq_io *io, struct request *clone)
+/* Clone all bios of a request.  False: out of memory. */
+static bool clone_all_bios(struct dm_rq_io *io, struct request *rq,
+			   struct request *clone)
 {
-	io->src = dm_rq_request(io)->bio;
-	return !blk_rq_prep_clone(clone, dm_rq_request(io), &clone_bios,
+	io->src = rq->bio;
+	return !blk_rq_prep_clone(clone, rq, &clone_bios,
 				  GFP_NOWAIT | __GFP_NOWARN, clone_bio_ctr, io);
 }
 
-/* A clone of the first bio of a request, from the bio_set.  NULL: no memory. */
-static struct bio *clone_bio(struct dm_rq_io *io, struct block_device *bdev)
+/* Clone a bio of a request.  NULL: out of memory. */
+static struct bio *clone_bio(struct dm_rq_io *io, struct bio *src,
+			     struct block_device *bdev)
 {
-	struct bio *bio = bio_alloc_clone(bdev, dm_rq_request(io)->bio,
-					  GFP_NOWAIT | __GFP_NOWARN,
+	struct bio *bio = bio_alloc_clone(bdev, src, GFP_NOWAIT | __GFP_NOWARN,
 					  &clone_bios);
 
 	if (bio)
-		clone_bio_ctr(bio, dm_rq_request(io)->bio, io);
+		clone_bio_ctr(bio, src, io);
 	return bio;
 }
 
 /*
- * The first bio of @rq, which is @io's.  False: it has to be cloned, and there is no
- * memory.
+ * Make a clone of the first bio of @rq.  Return false if that bio must be cloned but
+ * there is no memory.
  */
 static __always_inline bool clone_first_bio(struct dm_rq_io *io,
 					    struct request *rq,
@@ -442,32 +432,29 @@ static __always_inline bool clone_first_bio(struct dm_rq_io *io,
 	sector_t sector = bio->bi_iter.bi_sector;
 	unsigned int bytes = bio->bi_iter.bi_size;
 
-	if (likely(may_be_lent(clone->q, bio))) {
-		lend_bio(io, bio, bdev);
+	if (likely(can_use_bio(clone->q, bio))) {
+		use_bio(io, bio, bdev);
 	} else {
 		io->src = bio;
-		bio = clone_bio(io, bdev);
+		bio = clone_bio(io, bio, bdev);
 		if (unlikely(!bio))
 			return false;
 	}
 
-	clone->bio = bio;
-	clone->biotail = bio;
-	clone->__sector = sector;
-	clone->__data_len = bytes;
-	dm_rq_copy_ioprio(clone, rq);
+	dm_rq_clone_set_bio(clone, rq, bio, sector, bytes);
 	return true;
 }
 
-/* An encryption context and integrity data are cloned by those who know how. */
+/* blk_rq_prep_clone() handles encryption contexts and integrity data. */
 static bool needs_general_clone(struct bio *bio)
 {
 	return bio_has_crypt_ctx(bio) || bio_integrity(bio);
 }
 
 /*
- * All but the common case.  Where there is memory for one bio only, that much is mapped
- * and the rest follows when it has ended: so there is always a way forward.
+ * All cases but the common one.  If we run out of memory for several bios, then we map
+ * the first bio, and the rest follows when that one has completed, to ensure that the
+ * request makes progress.
  */
 static noinline bool prep_other_clone(struct dm_rq_io *io, struct request *rq,
 				      struct request *clone,
@@ -480,19 +467,16 @@ static noinline bool prep_other_clone(struct dm_rq_io *io, struct request *rq,
 		return true;
 	}
 
-	if (clone_all_bios(io, clone))
+	if (clone_all_bios(io, rq, clone))
 		return true;
 	if (needs_general_clone(bio) || !clone_first_bio(io, rq, clone, bdev))
 		return false;
-	io->flags |= IO_PART;
+	io->flags |= IO_PARTIAL;
 	io->bytes = clone->__data_len;
 	return true;
 }
 
-/*
- * Give @clone the bios and the place of @rq.  False: not now, the memory for it is
- * missing.
- */
+/* Give @clone the bios and the position of @rq.  False: out of memory. */
 static bool prep_clone(struct dm_rq_io *io, struct request *rq,
 		       struct request *clone, struct block_device *bdev)
 {
@@ -504,10 +488,10 @@ static bool prep_clone(struct dm_rq_io *io, struct request *rq,
 }
 
 /*
- * The most that any request of this kind may have on @q, in sectors.  A sector may be
- * a segment of its own.
+ * Return how many sectors any request of this kind may have on @q.  We assume the worst
+ * case, in which each sector is a segment of its own.
  */
-static unsigned int part_sectors(struct request_queue *q, struct request *rq)
+static unsigned int split_sectors(struct request_queue *q, struct request *rq)
 {
 	unsigned int block = queue_logical_block_size(q) >> SECTOR_SHIFT;
 	unsigned int sectors;
@@ -527,28 +511,24 @@ static unsigned int part_sectors(struct request_queue *q, struct request *rq)
 	return rounddown(sectors, block);
 }
 
-/* As much of the first bio as @q takes for sure. */
-static noinline bool clone_part(struct dm_rq_io *io, struct request *clone,
-				struct block_device *bdev)
+/* Clone as much of the first bio as the device accepts in any case. */
+static noinline bool prep_partial_clone(struct dm_rq_io *io, struct request *rq,
+					struct request *clone,
+					struct block_device *bdev)
 {
-	struct request *rq = dm_rq_request(io);
-	unsigned int max = part_sectors(clone->q, rq);
+	unsigned int max = split_sectors(clone->q, rq);
 
 	if (!clone_first_bio(io, rq, clone, bdev))
 		return false;
-	if (clone->__data_len >> SECTOR_SHIFT > max) {
-		clone->bio->bi_iter.bi_size = max << SECTOR_SHIFT;
-		clone->__data_len = max << SECTOR_SHIFT;
-	}
-	io->flags |= IO_PART;
-	io->bytes = clone->__data_len;
+	io->flags |= IO_PARTIAL;
+	io->bytes = dm_rq_clone_truncate(clone, max);
 	return true;
 }
 
 /*
- * The limits of a map are those of its devices when its table was loaded.  A device
- * with smaller ones since then (max_sectors_kb is for everybody to write) gets what is
- * too large for it in parts.
+ * A map gets the limits of its devices when its table is loaded.  The limits of a device
+ * may shrink later: userspace may lower max_sectors_kb at any time.  If a request is too
+ * large for the device, then we split it.
  */
 static bool is_over_limits(struct request_queue *q, struct request *rq)
 {
@@ -562,37 +542,47 @@ static bool is_over_limits(struct request_queue *q, struct request *rq)
 	case REQ_OP_DISCARD:
 	case REQ_OP_SECURE_ERASE:
 	case REQ_OP_WRITE_ZEROES:
-		return sectors > part_sectors(q, rq);
+		return sectors > split_sectors(q, rq);
 	default:
 		return false;
 	}
 }
 
-/* Not what has to be cloned as a whole, nor for a device that takes none of it. */
-static bool can_be_parted(struct request_queue *q, struct request *rq)
+/*
+ * We cannot split a request that blk_rq_prep_clone() must clone as a whole, nor one for
+ * a device that has disabled the operation.
+ */
+static bool can_split(struct request_queue *q, struct request *rq)
 {
-	return rq->bio && !needs_general_clone(rq->bio) && part_sectors(q, rq);
+	return rq->bio && !needs_general_clone(rq->bio) && split_sectors(q, rq);
 }
 
-static bool needs_parting(struct dm_rq_io *io, struct request_queue *q)
+static bool needs_split(struct dm_rq_io *io, struct request *rq,
+			struct request_queue *q)
 {
-	return can_be_parted(q, dm_rq_request(io)) &&
-	       ((io->flags & IO_SHORT) || is_over_limits(q, dm_rq_request(io)));
+	return can_split(q, rq) &&
+	       ((io->flags & IO_SPLIT) || is_over_limits(q, rq));
 }
 
 /* Undo prep_clone() for a clone that no device has seen. */
-static void unprep_clone(struct dm_rq_io *io, struct request *clone)
+static void unprep_clone(struct dm_rq_io *io, struct request *rq,
+			 struct request *clone)
 {
-	if (io->flags & IO_LENT)
-		take_back_bio(io, dm_rq_request(io));
+	if (io->flags & IO_OWN_BIO)
+		restore_bio(io, rq);
 	else
 		blk_rq_unprep_clone(clone);
 }
 
 /* ---- dispatch ---- */
 
-/* No request to be had from @q.  True: dealt with; false: busy. */
-static bool no_clone(struct dm_rq_io *io, struct request_queue *q)
+/*
+ * We got no request from @q.
+ *
+ * Return: true if we handled the request, false if the device is busy.
+ */
+static bool alloc_failed(struct dm_rq_io *io, struct request *rq,
+			 struct request_queue *q)
 {
 	struct dm_rq *drq = io->drq;
 
@@ -600,59 +590,62 @@ static bool no_clone(struct dm_rq_io *io, struct request_queue *q)
 		return false;
 
 	if (drq->ops->end_io_first(drq, io, BLK_STS_TRANSPORT, 0) == DM_RQ_HOLD)
-		map_again(io);
+		remap(io);
 	else
-		finish(io, BLK_STS_TRANSPORT);
+		fail_request(io, rq, BLK_STS_TRANSPORT);
 	return true;
 }
 
-/* @clone goes without having been anywhere. */
-static void drop_clone(struct dm_rq_io *io, struct request *clone,
-		       blk_status_t status)
+/* Free a clone that no device has accepted. */
+static void drop_clone(struct dm_rq_io *io, struct request *rq,
+		       struct request *clone, blk_status_t status)
 {
 	struct dm_rq *drq = io->drq;
 
 	blk_mq_cleanup_rq(clone);
-	trace_dm_rq_end(drq, dm_rq_request(io), status);
+	trace_dm_rq_end(drq, rq, status);
 	drq->ops->end_io(drq, io, clone, status);
 	blk_mq_free_request(clone);
 }
 
-/* The lower queue did not take @clone.  True: dealt with; false: busy. */
-static bool not_inserted(struct dm_rq_io *io, struct request *clone,
-			 struct block_device *bdev, blk_status_t status)
+/*
+ * The lower queue did not accept @clone.
+ *
+ * Return: true if we handled the request, false if the device is busy.
+ */
+static bool insert_failed(struct dm_rq_io *io, struct request *rq,
+			  struct request *clone, struct block_device *bdev,
+			  blk_status_t status)
 {
 	struct request_queue *q = clone->q;
-	bool too_large = status == BLK_STS_IOERR && !(io->flags & IO_SHORT) &&
-			 is_over_limits(q, clone) && can_be_parted(q, dm_rq_request(io));
+	bool too_large = status == BLK_STS_IOERR && !(io->flags & IO_SPLIT) &&
+			 is_over_limits(q, clone) && can_split(q, rq);
 
-	unprep_clone(io, clone);
+	unprep_clone(io, rq, clone);
 	if (status == BLK_STS_RESOURCE || status == BLK_STS_DEV_RESOURCE) {
-		drop_clone(io, clone, status);
+		drop_clone(io, rq, clone, status);
 		return false;
 	}
 	if (too_large) {
-		drop_clone(io, clone, BLK_STS_RESOURCE);
-		io->flags = IO_SHORT;
+		drop_clone(io, rq, clone, BLK_STS_RESOURCE);
+		io->flags = IO_SPLIT;
 		WRITE_ONCE(io->drq->check_limits, true);
-		leave_to_worker(io, bdev);
+		punt(io, bdev);
 		return true;
 	}
 
-	/* All of it failed, before any of it began. */
-	note_error(io, clone->q, status, blk_rq_bytes(clone));
-	resolve(io, clone);
+	/* The whole request failed before any part of it was sent. */
+	handle_error(io, rq, q, status, blk_rq_bytes(clone));
+	finish_clone(io, rq, clone);
 	return true;
 }
 
-/*
- * Clone the request onto @bdev's queue.  Result and context as of dispatch().
- */
-static bool send(struct dm_rq_io *io, struct block_device *bdev, bool may_sleep)
+/* Clone the request onto @bdev's queue.  Context and result as dispatch(). */
+static bool send(struct dm_rq_io *io, struct request *rq,
+		 struct block_device *bdev, bool may_sleep)
 {
 	struct request_queue *q = bdev_get_queue(bdev);
 	struct dm_rq *drq = io->drq;
-	struct request *rq = dm_rq_request(io);
 	struct request *clone;
 	blk_status_t status;
 	bool ready;
@@ -660,19 +653,18 @@ static bool send(struct dm_rq_io *io, struct block_device *bdev, bool may_sleep)
 	clone = blk_mq_alloc_request(q, rq->cmd_flags | REQ_NOMERGE,
 				     BLK_MQ_REQ_NOWAIT);
 	if (IS_ERR(clone))
-		return no_clone(io, q);
+		return alloc_failed(io, rq, q);
 
-	/* Only now does the queue hold still to be looked at. */
-	if (unlikely(clone->mq_hctx->flags & BLK_MQ_F_BLOCKING) && !may_sleep) {
+	if (unlikely(dm_rq_insert_may_sleep(clone)) && !may_sleep) {
 		blk_mq_free_request(clone);
-		leave_to_worker(io, bdev);
+		punt(io, bdev);
 		return true;
 	}
 
 	io->done = 0;
 	io->status = BLK_STS_OK;
-	if (unlikely(READ_ONCE(drq->check_limits)) && needs_parting(io, q))
-		ready = clone_part(io, clone, bdev);
+	if (unlikely(READ_ONCE(drq->check_limits)) && needs_split(io, rq, q))
+		ready = prep_partial_clone(io, rq, clone, bdev);
 	else
 		ready = prep_clone(io, rq, clone, bdev);
 	if (unlikely(!ready)) {
@@ -688,13 +680,13 @@ static bool send(struct dm_rq_io *io, struct block_device *bdev, bool may_sleep)
 		trace_block_rq_remap(clone, disk_devt(dm_disk(drq->md)),
 				     blk_rq_pos(rq));
 
-	/* Once it is taken, all of @io, @clone and @rq may be gone. */
+	/* If the queue accepts the clone, then @io, @clone and @rq may be gone. */
 	status = blk_insert_cloned_request(clone);
-	return likely(!status) || not_inserted(io, clone, bdev, status);
+	return likely(!status) || insert_failed(io, rq, clone, bdev, status);
 }
 
-/* The device that the target named is full.  Does it know another one? */
-static bool knows_another(struct dm_rq_io *io)
+/* The chosen device is full.  Does the target have another one? */
+static bool has_other_device(struct dm_rq_io *io)
 {
 	const struct dm_rq_ops *ops = io->drq->ops;
 
@@ -702,12 +694,14 @@ static bool knows_another(struct dm_rq_io *io)
 }
 
 /*
- * Ask the target, and act on it.  True: somebody else has the request now, do
- * not look at it again.  False: busy, the caller keeps it.
+ * Ask the target about a request, and act on the answer.
  *
- * Context: queue_rq (@may_sleep is false), or the worker.
+ * Context: queue_rq (@may_sleep is false), or a worker.
+ * Return: true if the request has another owner now and must not be touched; false if
+ * the device is busy and the caller keeps the request.
  */
-static __always_inline bool dispatch(struct dm_rq_io *io, bool may_sleep)
+static __always_inline bool dispatch(struct dm_rq_io *io, struct request *rq,
+				     bool may_sleep)
 {
 	struct dm_rq *drq = io->drq;
 	int wakes = atomic_read_acquire(&drq->wakes);
@@ -717,57 +711,57 @@ static __always_inline bool dispatch(struct dm_rq_io *io, bool may_sleep)
 		io->flags = 0;
 		switch (drq->ops->prep_map(drq, io, &io->bdev)) {
 		case DM_RQ_MAPPED:
-			if (likely(send(io, io->bdev, may_sleep)))
+			if (likely(send(io, rq, io->bdev, may_sleep)))
 				return true;
 			break;
 		case DM_RQ_BUSY:
 			return false;
 		case DM_RQ_PARK:
-			park(io, wakes);
+			park(io, rq, wakes);
 			return true;
 		case DM_RQ_KILL:
-			finish(io, BLK_STS_IOERR);
+			fail_request(io, rq, BLK_STS_IOERR);
 			return true;
 		}
-	} while (left-- && knows_another(io));
+	} while (left-- && has_other_device(io));
 	return false;
 }
 
-static noinline bool dispatch_again(struct dm_rq_io *io)
+static noinline bool dispatch_again(struct dm_rq_io *io, struct request *rq)
 {
-	return dispatch(io, true);
+	return dispatch(io, rq, true);
 }
 
 /*
- * The memory behind a request is made with the first table of a map.  A map that
- * began with another target, and was wiped with "error" since, has too little.
+ * dm-mod allocates the memory behind a request with the first table of a map.  If the
+ * map began with another target and then got an "error" table, it may have too little.
  */
-static bool area_fits(struct dm_rq *drq, struct request *rq, void *io)
+static bool pdu_fits(struct dm_rq *drq, struct request *rq, void *io)
 {
 	size_t start = io - blk_mq_rq_to_pdu(rq);
 
-	if (io && start + drq->ti->per_io_data_size <=
-	    rq->q->tag_set->cmd_size) {
+	if (io && start + drq->ti->per_io_data_size <= dm_rq_pdu_size(rq->q)) {
 		WRITE_ONCE(drq->io_offset, start);
 		return true;
 	}
 
-	DMERR_LIMIT("%s: made by another target, with too little memory per request",
-		    dm_device_name(drq->md));
+	DMERR_LIMIT("%s (%s): I/O failed: per-request data too small; remove and create the map again",
+		    dm_disk(drq->md)->disk_name, dm_device_name(drq->md));
 	return false;
 }
 
 /*
- * With in_order.  A request that comes while others wait is refused: the block layer,
- * which offers a new one to us in front of those, then puts it behind them and runs
- * the queue.  So none is overtaken for longer than such a run takes.
+ * For targets with in_order.  The block layer offers a new request to us before those
+ * that wait.  To prevent it from overtaking them, we refuse a request that arrives while
+ * others wait: the block layer then puts it behind them and runs the queue.  Thus no
+ * request is overtaken for longer than such a run takes.
  */
 static noinline bool dispatch_in_order(struct dm_rq_io *io, struct request *rq)
 {
-	if (io->waited || list_empty_careful(&rq->mq_hctx->dispatch)) {
-		/* Before it is sent: then @io may be in use again. */
+	if (io->waited || !dm_rq_others_wait(rq)) {
+		/* Cleared before dispatch(), which gives @io to another owner. */
 		io->waited = false;
-		if (dispatch(io, false))
+		if (dispatch(io, rq, false))
 			return true;
 	}
 	io->waited = true;
@@ -778,15 +772,15 @@ static noinline bool dispatch_in_order(struct dm_rq_io *io, struct request *rq)
  * dm_rq_clone_and_map() - the clone_and_map_rq method of a target on dm-rq
  * @ti: the target, after dm_rq_init()
  * @rq: the request
- * @info: its memory
- * @clone: not used, dm-rq makes its own
+ * @info: the memory behind the request
+ * @clone: not used, because dm-rq allocates the clone itself
  *
- * A target sets this as its clone_and_map_rq and leaves release_clone_rq and
- * rq_end_io empty.
+ * A target uses this as its clone_and_map_rq method and has no release_clone_rq and no
+ * rq_end_io.
  *
- * Context: the map's queue_rq: under RCU, must not sleep.
- * Return: DM_MAPIO_SUBMITTED, DM_MAPIO_REQUEUE (a busy device: the scheduler goes
- * on merging) or DM_MAPIO_KILL.
+ * Context: queue_rq of the map, under RCU; must not sleep.
+ * Return: DM_MAPIO_SUBMITTED, DM_MAPIO_REQUEUE (the device is busy: the block layer
+ * keeps the request and can merge into it) or DM_MAPIO_KILL.
  */
 int dm_rq_clone_and_map(struct dm_target *ti, struct request *rq,
 			union map_info *info, struct request **clone)
@@ -795,62 +789,66 @@ int dm_rq_clone_and_map(struct dm_target *ti, struct request *rq,
 	struct dm_rq_io *io = info->ptr;
 	bool taken;
 
-	if (unlikely(!READ_ONCE(drq->io_offset)) && !area_fits(drq, rq, io))
+	/* Keeps @drq while another CPU completes the request: see park(). */
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "dm-rq: map outside of RCU");
+	if (unlikely(!READ_ONCE(drq->io_offset)) && !pdu_fits(drq, rq, io))
 		return DM_MAPIO_KILL;
 
 	io->drq = drq;
 	io->tries = 0;
 	taken = unlikely(drq->in_order) ? dispatch_in_order(io, rq) :
-					  dispatch(io, false);
+					  dispatch(io, rq, false);
 	return taken ? DM_MAPIO_SUBMITTED : DM_MAPIO_REQUEUE;
 }
 EXPORT_SYMBOL_GPL(dm_rq_clone_and_map);
 
-/* ---- what is in flight ---- */
+/* ---- requests in flight ---- */
 
-struct in_flight_walk {
+struct in_flight_iter {
 	unsigned int io_offset;
 	dm_rq_visit_fn *fn;
 	void *data;
 };
 
-static bool visit(struct request *rq, void *data)
+static bool call_in_flight_fn(struct request *rq, void *data)
 {
-	struct in_flight_walk *walk = data;
+	struct in_flight_iter *iter = data;
 
-	return walk->fn(blk_mq_rq_to_pdu(rq) + walk->io_offset, walk->data);
+	return iter->fn(blk_mq_rq_to_pdu(rq) + iter->io_offset, iter->data);
 }
 
 /**
- * dm_rq_visit_in_flight() - look at the map's requests that are in flight
+ * dm_rq_visit_in_flight() - call a function for each request in flight
  * @drq: the map's core object
- * @fn: called for each, must not sleep; false ends the walk
- * @data: for @fn
+ * @fn: the function; must not sleep. If it returns false, the iteration ends
+ * @data: passed to @fn
  *
- * Those with a device, with a worker, and those that the target is just being asked
- * about; not those that are parked.  Each may end, or go elsewhere, while @fn looks at it:
- * its memory stays, but what is written there may be old, or of an earlier request, and
- * no pointer in it may be followed.
+ * A request is in flight while a device or a worker has it, and while we ask the target
+ * about it.  A parked request is not.
  *
- * Context: process, may sleep; the map stays.
+ * Each request may complete, or change its owner, while @fn runs.  Its memory stays
+ * allocated, but may contain stale data or those of an earlier request, so @fn must not
+ * dereference a pointer in it.
+ *
+ * Context: process, may sleep; the caller holds the map.
  */
 void dm_rq_visit_in_flight(struct dm_rq *drq, dm_rq_visit_fn *fn, void *data)
 {
-	struct in_flight_walk walk = { READ_ONCE(drq->io_offset), fn, data };
+	struct in_flight_iter iter = { READ_ONCE(drq->io_offset), fn, data };
 
-	if (walk.io_offset)
-		blk_mq_tagset_busy_iter(dm_disk(drq->md)->queue->tag_set, visit,
-					&walk);
+	if (iter.io_offset)
+		blk_mq_tagset_busy_iter(dm_disk(drq->md)->queue->tag_set,
+					call_in_flight_fn, &iter);
 }
 EXPORT_SYMBOL_GPL(dm_rq_visit_in_flight);
 
 /* ---- wake ---- */
 
 /**
- * dm_rq_wake() - ask again about all parked requests
+ * dm_rq_wake() - map all parked requests again
  * @drq: the map's core object
  *
- * To be called after the change that makes prep_map answer differently.
+ * Call this after a change that lets prep_map give a different answer.
  *
  * Context: any, hard irq included.
  */
@@ -858,7 +856,7 @@ void dm_rq_wake(struct dm_rq *drq)
 {
 	struct request_queue *q = dm_disk(drq->md)->queue;
 
-	/* A map in bio mode has no requeue list. */
+	/* In bio mode the queue of the map has no requeue list. */
 	if (!queue_is_mq(q))
 		return;
 
@@ -866,54 +864,49 @@ void dm_rq_wake(struct dm_rq *drq)
 	/* After the caller's change: pairs with the acquire in dispatch(). */
 	smp_mb__before_atomic();
 	atomic_inc(&drq->wakes);
-	/* Before the kick looks at the list: pairs with the barrier in park(). */
+	/* Before the kick reads the list: pairs with the barrier in park(). */
 	smp_mb__after_atomic();
 	blk_mq_kick_requeue_list(q);
 }
 EXPORT_SYMBOL_GPL(dm_rq_wake);
 
 /**
- * dm_rq_wake_and_wait() - dm_rq_wake(), and they have been asked about
+ * dm_rq_wake_and_wait() - map all parked requests again, and wait for that
  * @drq: the map's core object
  *
- * For presuspend, while the queue still runs: when it returns, the target has been
- * asked again about the requests that were parked, but for those that the block
- * layer has put off once more (mq-deadline with very many of them).  The requeue
- * work puts them into the hardware queues, and runs only that of its own CPU.
+ * For presuspend, while the queue still runs.  When the function returns, we have asked
+ * the target again about all requests that were parked, except those that the I/O
+ * scheduler still holds back (mq-deadline with very many of them).
  *
  * Context: process, may sleep.
  */
 void dm_rq_wake_and_wait(struct dm_rq *drq)
 {
 	struct request_queue *q = dm_disk(drq->md)->queue;
-	struct blk_mq_hw_ctx *hctx;
-	unsigned long i;
 
 	might_sleep();
 	if (!queue_is_mq(q))
 		return;
 
 	dm_rq_wake(drq);
-	flush_delayed_work(&q->requeue_work);
-	queue_for_each_hw_ctx(q, hctx, i)
-		flush_delayed_work(&hctx->run_work);
+	dm_rq_flush_requeues(q);
 }
 EXPORT_SYMBOL_GPL(dm_rq_wake_and_wait);
 
-/* ---- set-up ---- */
+/* ---- initialization ---- */
 
 /**
- * dm_rq_init() - make a target instance one of dm-rq's
+ * dm_rq_init() - initialize the core's part of a target instance
  * @drq: embedded in the target's own object
  * @ti: the target, in its constructor
  * @ops: its methods
  *
- * Sets ti->private to @drq, ti->per_io_data_size and the table's type.  There is
- * nothing to undo.
+ * Sets ti->private to @drq, ti->per_io_data_size and the type of the table.  There is no
+ * counterpart to call on errors or in the destructor.
  *
- * A map that runs with a bio-based table cannot have a request-based one.  dm core
- * sees to that by way of a table's devices; a table without any inherits the type
- * of the live one, and bios would come to a target that has no way to map them.
+ * A map with a live bio-based table cannot get a request-based one.  dm core ensures
+ * this by means of a table's devices.  But a table without devices inherits the type of
+ * the live table, and then the target would receive bios, which it cannot map.
  *
  * Context: process; dm core holds the map's type lock.
  * Return: 0; -EINVAL, with ti->error set, if the map is bio-based.
@@ -927,7 +920,7 @@ int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
 	drq->ti = ti;
 	drq->md = dm_table_get_md(ti->table);
 	disk = dm_disk(drq->md);
-	if (test_bit(GD_ADDED, &disk->state) && !queue_is_mq(disk->queue)) {
+	if (dm_rq_disk_is_added(disk) && !queue_is_mq(disk->queue)) {
 		ti->error = "the map is bio-based, and stays so until it is removed";
 		return -EINVAL;
 	}
@@ -936,7 +929,7 @@ int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
 	drq->in_order = false;
 	atomic_set(&drq->wakes, 0);
 
-	/* The target may have another way, for bios; this one is for requests. */
+	/* The target may also have a map method; we select the one for requests. */
 	dm_table_set_type(ti->table, DM_TYPE_REQUEST_BASED);
 	ti->private = drq;
 	ti->per_io_data_size = sizeof(struct dm_rq_io) + ops->io_data_size;
@@ -947,13 +940,12 @@ EXPORT_SYMBOL_GPL(dm_rq_init);
 /**
  * dm_rq_io_hints() - the io_hints method of a target on dm-rq
  * @ti: the target
- * @limits: left as they are
+ * @limits: not changed
  *
- * Gives a new map its hardware queues.  dm-mod makes one, and blk-mq then ends
- * each request that completes inline through ksoftirqd.  dm core calls io_hints
- * for the first table of a map after it made the queue and before it adds the
- * disk: the one moment at which no I/O, no scheduler and no sysfs can meet the
- * change.
+ * Gives a new map its hardware queues.  dm-mod creates one, and then blk-mq completes
+ * each request that completes inline in ksoftirqd.  For the first table of a map, dm
+ * core calls io_hints after it has created the queue and before it adds the disk.  Only
+ * then are there no I/O, no scheduler and no sysfs files that could interfere.
  *
  * Context: process, may sleep; dm core holds the map's type lock.
  */
@@ -961,15 +953,10 @@ void dm_rq_io_hints(struct dm_target *ti, struct queue_limits *limits)
 {
 	struct gendisk *disk = dm_disk(dm_table_get_md(ti->table));
 	unsigned int queues = min(READ_ONCE(nr_hw_queues), num_online_cpus());
-	struct blk_mq_tag_set *set;
 
 	might_sleep();
-	if (!queue_is_mq(disk->queue) || test_bit(GD_ADDED, &disk->state))
-		return;
-
-	set = disk->queue->tag_set;
-	if (queues > set->nr_hw_queues)
-		blk_mq_update_nr_hw_queues(set, queues);
+	if (queue_is_mq(disk->queue) && !dm_rq_disk_is_added(disk))
+		dm_rq_raise_nr_hw_queues(disk, queues);
 }
 EXPORT_SYMBOL_GPL(dm_rq_io_hints);
 
@@ -981,8 +968,8 @@ static int __init dm_rq_module_init(void)
 	if (r)
 		return r;
 
-	again_wq = alloc_workqueue("dm-rq", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	if (!again_wq) {
+	remap_wq = alloc_workqueue("dm-rq", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!remap_wq) {
 		bioset_exit(&clone_bios);
 		return -ENOMEM;
 	}
@@ -991,7 +978,7 @@ static int __init dm_rq_module_init(void)
 
 static void __exit dm_rq_module_exit(void)
 {
-	destroy_workqueue(again_wq);
+	destroy_workqueue(remap_wq);
 	bioset_exit(&clone_bios);
 }
 

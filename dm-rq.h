@@ -2,12 +2,11 @@
 /*
  * dm-rq: mapping of whole requests below the I/O scheduler.
  *
- * dm-mod builds a blk-mq queue, scheduler included, for a target that has
- * clone_and_map_rq, and calls that method from queue_rq.  dm-rq owns the
- * method: it clones each request onto the queue that the target names,
- * watches the clone end, maps again what failed, and parks what has nowhere
- * to go.  A target says where, through the methods below, and nothing
- * else.
+ * If a target has clone_and_map_rq, then dm-mod builds a blk-mq queue with an I/O
+ * scheduler for its map and calls that method from queue_rq.  dm-rq implements the
+ * method: it clones each request onto the queue that the target chooses, handles the
+ * completion of the clone, remaps requests that failed, and parks requests that no
+ * device can take.  The target only makes the decisions, in the methods below.
  *
  * The life of a request
  *
@@ -19,15 +18,16 @@
  *     the map's  DM_RQ_BUSY -> scheduler                        upper bios end
  *     queue)     DM_RQ_KILL -> BLK_STS_IOERR
  *
- * Rules that hold for all of it:
- *  - A request ends exactly once, with its true status.
- *  - Completed bios stay completed: only the rest of a request is mapped again.
- *  - While a clone is with a device, its request is not given to another one.
- *  - Nor does anybody look at the bios of the request then: the only one may be lent
- *    to the clone.
- *  - Every map is followed by exactly one end_io.
- *  - No path from queue_rq to the lower queue, and none back, takes a lock of
- *    dm-rq's, or allocates without an answer to failure.
+ * Rules:
+ *  - A request completes exactly once, with its true status.
+ *  - Completed bios stay completed: only the rest of a request is remapped.
+ *  - While a device has the clone of a request, we do not send the request to another
+ *    device.
+ *  - While a clone is in flight, do not touch the request's bios, because the clone may
+ *    use the only one.
+ *  - Every map call is followed by exactly one end_io call.
+ *  - Between queue_rq and the lower queue, in both directions, dm-rq takes no lock of
+ *    its own, and handles the failure of each allocation.
  */
 #ifndef DM_RQ_H
 #define DM_RQ_H
@@ -41,15 +41,15 @@
 struct dm_rq;
 
 /**
- * struct dm_rq_lent - what the bio of a request was before it was lent to a clone
+ * struct dm_rq_bio_details - state of a request's bio before the clone used it
  * @bdev: bi_bdev
  * @next: bi_next
- * @size: bi_iter.bi_size; where the bio begins is where its request does
+ * @size: bi_iter.bi_size; bi_iter.bi_sector is that of the request
  * @idx: bi_iter.bi_idx
  * @bvec_done: bi_iter.bi_bvec_done
  * @flags: bi_flags
  */
-struct dm_rq_lent {
+struct dm_rq_bio_details {
 	struct block_device *bdev;
 	struct bio *next;
 	unsigned int size;
@@ -59,25 +59,28 @@ struct dm_rq_lent {
 };
 
 /**
- * struct dm_rq_io - a request on its way through dm-rq
+ * struct dm_rq_io - dm-rq's data of a request
  * @drq: the map's core object
- * @src: the first bio of the request whose clone has not ended
- * @bytes: in place of @src: of the part that the clone covers, if it is one
- * @bdev: in place of @src, while there is no clone: the device that was chosen; beside
- *	@work NULL, if none was
- * @done: bytes that ended well and that the request has not been told of
- * @status: the error that is held, else the first that was passed up
+ * @src: first bio of the request whose clone has not completed
+ * @bytes: in place of @src: size of a clone that covers only a part of the request
+ * @bdev: in place of @src, while there is no clone: the chosen device. In a punted
+ *	request, NULL lets the worker ask the target again
+ * @done: bytes that completed without error and are not reported to the request yet
+ * @status: the held error, or else the first error that was passed up
  * @flags: private to dm-rq.c
- * @tries: how often end_io said DM_RQ_AGAIN since the block layer gave us the request; stays
- *	at 255
- * @waited: the block layer has got it back once and has it in line; valid with in_order
- * @lent: of the bio of the request, while that is lent to the clone
- * @work: in place of @lent, while the request waits for a worker
+ * @tries: number of DM_RQ_AGAIN answers since the block layer dispatched the request;
+ *	stays at 255
+ * @waited: we pushed the request back once, and the block layer has it in line; valid
+ *	with in_order
+ * @details: state of the request's bio while the clone uses it
+ * @work: in place of @details, while the request waits for a worker
  *
- * Lives behind the request, see dm_rq_request(), in the memory of the map's tag set,
- * so every byte here costs a few KiB per map, and the time to zero them.  The target's
- * own data follow, see dm_rq_io_data().  Owned by whoever owns the request: after that
- * has ended, was parked, or was given to a device, it may already be used again.
+ * The structure lies behind the request (see dm_rq_request()) in memory of the map's
+ * tag set: each byte costs a few KiB per map, and the time to zero them.  The target's
+ * own data follow, see dm_rq_io_data().
+ *
+ * The owner of the request owns the structure.  After the request has completed, was
+ * parked or was given to a device, the structure may be in use again.
  */
 struct dm_rq_io {
 	struct dm_rq *drq;
@@ -92,20 +95,20 @@ struct dm_rq_io {
 	u8 tries;
 	u8 waited;
 	union {
-		struct dm_rq_lent lent;
+		struct dm_rq_bio_details details;
 		struct work_struct work;
 	};
 };
 
 /**
- * enum dm_rq_map - what prep_map says
- * @DM_RQ_MAPPED: to the device it named
- * @DM_RQ_BUSY: not now; the block layer keeps the request, goes on merging into
- *	what waits, and asks again by itself
+ * enum dm_rq_map - result of prep_map
+ * @DM_RQ_MAPPED: clone the request onto the returned device
+ * @DM_RQ_BUSY: not now; the block layer keeps the request, can still merge into
+ *	it, and dispatches it again without a wake
  * @DM_RQ_PARK: not before dm_rq_wake(); the request waits in the requeue list of
- *	the map's own queue. It is not in flight there: no suspend waits for it, and
- *	the table that is live when it is woken gets it
- * @DM_RQ_KILL: never; it ends with BLK_STS_IOERR
+ *	the map's own queue. It is not in flight, so no suspend waits for it, and
+ *	after the wake the table that is live then maps it
+ * @DM_RQ_KILL: never; the request fails with BLK_STS_IOERR
  */
 enum dm_rq_map {
 	DM_RQ_MAPPED,
@@ -115,12 +118,11 @@ enum dm_rq_map {
 };
 
 /**
- * enum dm_rq_error - what end_io_first says
- * @DM_RQ_PASS_UP: the error belongs to the data: the bio above ends with it, now.
- *	(Where the block layer waits for the request and not for the bio, as in a
- *	flush sequence, the request ends with it.)
- * @DM_RQ_HOLD: the error belongs to the way there: nothing above sees it before
- *	end_io has decided
+ * enum dm_rq_error - result of end_io_first
+ * @DM_RQ_PASS_UP: the error belongs to the data: the upper bio completes with it now.
+ *	(If the block layer waits for the request and not for the bio, as in a flush
+ *	sequence, then the request completes with it.)
+ * @DM_RQ_HOLD: the error may belong to the path: we hold it until end_io decides
  */
 enum dm_rq_error {
 	DM_RQ_PASS_UP,
@@ -128,11 +130,11 @@ enum dm_rq_error {
 };
 
 /**
- * enum dm_rq_end - what end_io says
- * @DM_RQ_DONE: what was held ends with the status that end_io was given
- * @DM_RQ_AGAIN: what was held is mapped again, at once, by a worker
- * @DM_RQ_AGAIN_LATER: what was held goes back to the block layer, and is mapped
- *	again after %DM_RQ_LATER_MS
+ * enum dm_rq_end - result of end_io, for the held part of a request
+ * @DM_RQ_DONE: complete it with the status that end_io was given
+ * @DM_RQ_AGAIN: remap it at once, in a worker
+ * @DM_RQ_AGAIN_LATER: requeue it; the block layer dispatches it again after
+ *	%DM_RQ_LATER_MS
  */
 enum dm_rq_end {
 	DM_RQ_DONE,
@@ -140,58 +142,66 @@ enum dm_rq_end {
 	DM_RQ_AGAIN_LATER,
 };
 
-/* ms; long enough for a device that is short of resources, short for people */
+/* ms; enough for a device that is short of resources, and hardly noticed by users */
 #define DM_RQ_LATER_MS	10
 
-/* How many full devices are asked for room before a request waits. */
+/* Number of full devices that we try before we push a request back. */
 #define DM_RQ_MAX_REFUSALS	8
 
 /**
  * struct dm_rq_ops - the methods of a request-based target
  *
- * None of them may sleep.  All may run on several CPUs at once, for different
- * requests.  None may complete, free or requeue @rq or the clone.
+ * No method may sleep.  All may run on several CPUs at once, for different requests.
+ * No method may complete, free or requeue the request or the clone.  A method may
+ * access the request (dm_rq_request()), its data (dm_rq_io_data()) and @clone until it
+ * returns; afterwards another context may own them.
  *
- * @io_data_size: bytes of the target's own data per request. It must be the same
- *	for every table of a target type: the memory is made once per map, with its
- *	first table, and the tables that follow use it.
+ * @io_data_size: size of the target's own data per request, in bytes. It must be the
+ *	same for every table of a target type, because dm-mod allocates the memory once
+ *	per map, with its first table.
  *
- * @prep_map: Where does this request go?  On DM_RQ_MAPPED, *@bdev is a whole,
- *	request-based device, open for as long as the table lives.
- *	Runs in: the map's queue_rq (under RCU, preemptible or not), or process
- *	context in a worker. May be called again and again for one request.
+ * @prep_map: Choose a device.  If the result is DM_RQ_MAPPED, then *@bdev is a whole,
+ *	request-based device that stays open as long as the table exists.
+ *	Context: queue_rq of the map (under RCU, preemptible or not) or a worker
+ *	(process context).  May be called any number of times for one request.
+ *	Return: see &enum dm_rq_map.
  *
- * @map: The clone is there, allocated on that device's queue, with the request's
- *	sector, size, flags and bios.  Translate it (sector, cmd_flags) and start
- *	accounting.  Cannot fail.
- *	Runs in: as prep_map, which it follows directly, or, where the queue must
- *	not be entered from queue_rq, a moment later in a worker.
+ * @map: Translate the clone (sector, cmd_flags) and start the accounting.  The clone
+ *	was allocated on the queue of that device and has the request's sector, size,
+ *	flags and bios.  The method cannot fail.
+ *	Context: as prep_map and directly after it; or, if queue_rq must not enter the
+ *	lower queue, later in a worker.
  *
- * @no_room: Optional: the device that prep_map named has no request to give, or
- *	refused the clone (then map and end_io came before).  Answer true: prep_map is
- *	asked again, at once, as it knows a better one now; at most
- *	%DM_RQ_MAX_REFUSALS times.  False, or without the method: as after DM_RQ_BUSY.
- *	Runs in: as prep_map.
+ * @no_room: Optional.  The device that prep_map returned has no free request, or it
+ *	refused the clone (then map and end_io were called before).
+ *	Context: as prep_map.
+ *	Return: true if prep_map will choose a different device now: we call it again at
+ *	once, at most %DM_RQ_MAX_REFUSALS times.  False, or without the method: we act as
+ *	for DM_RQ_BUSY.
  *
- * @end_io_first: The first failing bio of a clone (and, after PASS_UP, the next
- *	one): is it the path's fault?  Called before any bio above has seen an
- *	error.  @bytes is that bio's size, 0 for a request without data and for one
- *	that never reached the device because its queue is gone
- *	(BLK_STS_TRANSPORT; then no map came before and no end_io follows).
- *	Runs in: the lower driver's completion, so hard irq is possible; or as map
- *	when the lower queue rejects the clone at once.
+ * @end_io_first: Classify an error.  It is called for the first failed bio of a clone
+ *	(and after DM_RQ_PASS_UP for the next one), before an upper bio has completed
+ *	with an error.  @bytes is the size of that bio.  It is 0 for a request without
+ *	data, and for a request that never reached the device because the queue of the
+ *	device is gone (BLK_STS_TRANSPORT; then map was not called, and end_io will not
+ *	be).
+ *	Context: completion of the lower driver, hard irq possible; or as map, if the
+ *	lower queue rejects the clone at once.
+ *	Return: see &enum dm_rq_error.
  *
- * @flush_status: Optional: a request without data has ended with BLK_STS_OK.  Is that
- *	so?  No bio had to be done for it, so a driver may say it of a command that
- *	was never carried out.  BLK_STS_OK, or the error that it then ends with.
- *	Runs in: as end_io_first or end_io, which follow.
+ * @flush_status: Optional.  Verify the success of a request without data.  No bio
+ *	carries its status, so a driver can report BLK_STS_OK for a command that it
+ *	never executed.
+ *	Context: as end_io_first or end_io, which follow.
+ *	Return: BLK_STS_OK, or the error with which the request then fails.
  *
- * @end_io: The clone has ended; @status is BLK_STS_OK, or the error that is held, or
- *	else the first that was passed up.  End accounting; decide about what was
- *	held (the answer counts for nothing else).  @clone is still there, to look
- *	at.  Also called, with BLK_STS_RESOURCE or BLK_STS_DEV_RESOURCE and without a
- *	question, when the lower queue refused the clone after map.
- *	Runs in: as end_io_first.
+ * @end_io: The clone has completed.  Stop the accounting, and decide about the held
+ *	part of the request.  @status is BLK_STS_OK, the held error, or else the first
+ *	error that was passed up.  @clone is still allocated and may be examined.
+ *	We also call it if the lower queue refused the clone after map, with
+ *	BLK_STS_RESOURCE or BLK_STS_DEV_RESOURCE.
+ *	Context: as end_io_first.
+ *	Return: see &enum dm_rq_end; ignored if no error is held.
  */
 struct dm_rq_ops {
 	unsigned int io_data_size;
@@ -211,18 +221,18 @@ struct dm_rq_ops {
 
 /**
  * struct dm_rq - the core's part of a target instance
- * @ops: set by dm_rq_init()
+ * @ops: the methods; constant after dm_rq_init()
  * @ti: the target; constant
- * @md: the map; constant, and alive while a request of it is
- * @io_offset: where a request's memory has its struct dm_rq_io; 0: none was seen yet.
- *	Set once, when it was seen to be large enough, without a lock: whoever looks
- *	twice finds the same
- * @check_limits: a device has refused a request as too large, so they are measured
- *	before they are sent. Set once, as @io_offset
- * @in_order: requests that wait for a device are served in the order in which they came.
- *	Set by the target after dm_rq_init(), before the table is used
- * @wakes: counts dm_rq_wake(); read before prep_map, compared after parking, so
- *	that a wake in between is not lost
+ * @md: the map; constant. It exists as long as a request of it does
+ * @io_offset: offset of struct dm_rq_io in the driver's data of a request; 0 until a
+ *	request has been checked for its size. Written without a lock, since racing
+ *	writers store the same value
+ * @check_limits: measure requests before they are sent, because a device has refused
+ *	one as too large. Only set, as @io_offset
+ * @in_order: serve requests that wait for a device in the order of their arrival.
+ *	The target sets it after dm_rq_init(), before the table is in use
+ * @wakes: number of dm_rq_wake() calls. We read it before prep_map and compare it after
+ *	parking, so that a wake in between is not lost
  *
  * Embedded in the target's own object; ti->private points to it.
  */
@@ -237,8 +247,8 @@ struct dm_rq {
 };
 
 /**
- * dm_rq_request() - the request of the map's queue
- * @io: behind it
+ * dm_rq_request() - return the request of the map's queue
+ * @io: the data behind it
  */
 static inline struct request *dm_rq_request(const struct dm_rq_io *io)
 {
@@ -246,17 +256,17 @@ static inline struct request *dm_rq_request(const struct dm_rq_io *io)
 }
 
 /**
- * dm_rq_io_data() - the target's own data of a request
+ * dm_rq_io_data() - return the target's own data of a request
  * @io: the request
  *
- * Return: @io_data_size bytes, aligned for a pointer; not zeroed.
+ * Return: @io_data_size bytes, aligned for a pointer, not zeroed.
  */
 static inline void *dm_rq_io_data(struct dm_rq_io *io)
 {
 	return io + 1;
 }
 
-/* See dm_rq_visit_in_flight(). */
+/* For dm_rq_visit_in_flight().  False ends the iteration. */
 typedef bool (dm_rq_visit_fn)(struct dm_rq_io *io, void *data);
 
 int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,

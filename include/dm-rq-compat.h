@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Every difference between the kernels that this source builds for, and nothing
- * else.  DM_RQ_HAVE_* come from Kbuild, which looks the feature up in the
- * headers: stable kernels backport API changes, so a version says nothing.
+ * else.
+ *
+ * Kbuild searches the kernel's headers for a feature and defines DM_RQ_HAVE_*.  We
+ * do not test versions, because stable kernels backport API changes.  A series for
+ * one kernel has no such test: unifdef resolves them, so use plain #ifdef with
+ * DM_RQ_HAVE_* only.
  */
 #ifndef DM_RQ_COMPAT_H
 #define DM_RQ_COMPAT_H
@@ -13,12 +17,18 @@
 #include <linux/device-mapper.h>
 #include <linux/file.h>
 
-/* The status has its present name since reservations are not SCSI's alone. */
-#ifndef BLK_STS_RESV_CONFLICT
+#ifndef DM_RQ_HAVE_RESV_CONFLICT
+/* The status was renamed when NVMe got reservations, too. */
 #define BLK_STS_RESV_CONFLICT	BLK_STS_NEXUS
 #endif
 
-/* A request has a priority of its own until it is read from its bio. */
+/**
+ * dm_rq_copy_ioprio() - copy the priority of a request
+ * @to: the clone
+ * @from: its request
+ *
+ * A newer kernel reads the priority from the bio.
+ */
 static inline void dm_rq_copy_ioprio(struct request *to, struct request *from)
 {
 #ifdef DM_RQ_HAVE_REQUEST_IOPRIO
@@ -26,14 +36,20 @@ static inline void dm_rq_copy_ioprio(struct request *to, struct request *from)
 #endif
 }
 
-/*
- * @rq goes back to the block layer unseen by dm-mod's completion: the interval that
- * dm-stats has opened for it ends here, as an I/O if it is @done and without a trace
- * if not.  Without the export it stays open, see Documentation/dm-rq.rst.
+/**
+ * dm_rq_end_stats() - end the interval that dm-stats opened for a request
+ * @md: the map
+ * @rq: the request; the caller owns it and a reference to @md
+ * @done: count an I/O; otherwise forget the request
  *
- * Context: any.  @rq is owned by the caller, and @md is held.
+ * To be called before a request returns to the block layer in a way that bypasses
+ * dm-mod's completion.  Without the export of dm-mod the interval stays open, see
+ * Documentation/dm-rq.rst.
+ *
+ * Context: any.
  */
-static inline void dm_rq_end_stats(struct mapped_device *md, struct request *rq, bool done)
+static inline void dm_rq_end_stats(struct mapped_device *md, struct request *rq,
+				   bool done)
 {
 #ifdef DM_RQ_HAVE_DM_END_REQUEST_STATS
 	dm_end_request_stats(md, rq, done);
@@ -60,7 +76,14 @@ static inline void dm_rq_restore_integrity(struct bio *bio, struct bvec_iter *it
 #endif
 }
 
-/* The device number of a name or of "major:minor". */
+/**
+ * dm_rq_devt_from_path() - find the device number of a table's argument
+ * @path: a path name or "major:minor"
+ * @dev: set to the number
+ *
+ * Context: process, may sleep.
+ * Return: 0 or a negative error.
+ */
 static inline int dm_rq_devt_from_path(const char *path, dev_t *dev)
 {
 #ifdef DM_RQ_HAVE_DEVT_FROM_PATH
@@ -71,21 +94,27 @@ static inline int dm_rq_devt_from_path(const char *path, dev_t *dev)
 #endif
 }
 
-/*
- * Keep a table's device open, also beyond the table.  A dm_dev with a file lends it; then
- * the device also stays claimed by device-mapper.  Without one, the device is opened once
- * more.
- *
- * Context: process, may sleep.
+/**
+ * struct dm_rq_hold - a reference that keeps a table's device open
  */
 struct dm_rq_hold {
 #ifdef DM_RQ_HAVE_DM_DEV_FILE
+	/** @file: file of the dm_dev; the device also stays claimed by device-mapper */
 	struct file *file;
 #else
+	/** @bdev: the device, opened once more because its dm_dev has no file */
 	struct block_device *bdev;
 #endif
 };
 
+/**
+ * dm_rq_hold_dev() - keep a table's device open, also beyond the table
+ * @dev: the device
+ * @hold: the reference, for dm_rq_release_dev()
+ *
+ * Context: process, may sleep.
+ * Return: 0 or a negative error.
+ */
 static inline int dm_rq_hold_dev(struct dm_dev *dev, struct dm_rq_hold *hold)
 {
 #ifdef DM_RQ_HAVE_DM_DEV_FILE
@@ -97,10 +126,17 @@ static inline int dm_rq_hold_dev(struct dm_dev *dev, struct dm_rq_hold *hold)
 #endif
 }
 
+/**
+ * dm_rq_release_dev() - drop a reference of dm_rq_hold_dev()
+ * @hold: the reference
+ *
+ * If it was the last one, then the device is closed when this returns, as in dm core.
+ *
+ * Context: process, may sleep.
+ */
 static inline void dm_rq_release_dev(struct dm_rq_hold *hold)
 {
 #ifdef DM_RQ_HAVE_DM_DEV_FILE
-	/* As dm core: it is closed when this returns. */
 	__fput_sync(hold->file);
 #else
 	blkdev_put(hold->bdev, FMODE_READ);

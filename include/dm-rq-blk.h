@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every place where we depend on internals of the block layer or of SCSI.
+ *
+ * The functions here read or write fields that the block layer considers its own,
+ * because it exports no function for the purpose.  Each comment gives the reason
+ * and the export ("Upstream:") that would replace the function.  To review how we
+ * depend on a new kernel, review this file; differences between kernels are in
+ * dm-rq-compat.h.
+ */
+#ifndef DM_RQ_BLK_H
+#define DM_RQ_BLK_H
+
+#include <linux/bio.h>
+#include <linux/blk-integrity.h>
+#include <linux/blk-mq.h>
+#include <linux/blkdev.h>
+
+#include "dm-rq.h"
+#include "dm-rq-compat.h"
+
+/* ---- bios ---- */
+
+/**
+ * dm_rq_bio_record() - record a bio before a clone uses it
+ * @details: the record
+ * @bio: the only bio of a request, not submitted to the lower queue yet
+ *
+ * The lower queue advances bi_iter, and we change the device and the list.  The
+ * start sector is not recorded because it is also that of the request.
+ *
+ * Upstream: dm_bio_record() of drivers/md/dm-bio-record.h.  Its record is twice as
+ * large, and each request of a map would carry that.
+ *
+ * Context: any.
+ */
+static inline void dm_rq_bio_record(struct dm_rq_bio_details *details,
+				    const struct bio *bio)
+{
+	details->bdev = bio->bi_bdev;
+	details->next = bio->bi_next;
+	details->size = bio->bi_iter.bi_size;
+	details->idx = bio->bi_iter.bi_idx;
+	details->bvec_done = bio->bi_iter.bi_bvec_done;
+	details->flags = bio->bi_flags;
+}
+
+/**
+ * dm_rq_bio_defer_end() - prevent the next bio_endio() from completing a bio
+ * @bio: a recorded bio
+ *
+ * blk_update_request() of the lower queue calls bio_endio() for each bio, but only
+ * the upper request may complete this one.  Therefore we raise __bi_remaining as
+ * bio_chain() does, so that the lower bio_endio() only decrements it.
+ *
+ * Upstream: bio_inc_remaining().  We own the bio here and avoid its locked
+ * instruction and its barrier.
+ *
+ * Context: any; nobody else has access to @bio.
+ */
+static inline void dm_rq_bio_defer_end(struct bio *bio)
+{
+	bio_set_flag(bio, BIO_CHAIN);
+	atomic_set(&bio->__bi_remaining, 2);
+}
+
+/**
+ * dm_rq_bio_reset_remaining() - let the next bio_endio() complete a bio again
+ * @bio: a bio that no lower queue has
+ *
+ * A lower bio_endio(), or a split in a lower queue, has decremented the counter.
+ *
+ * Upstream: bio_reset() would need a variant that keeps the data.
+ *
+ * Context: any.
+ */
+static inline void dm_rq_bio_reset_remaining(struct bio *bio)
+{
+	atomic_set(&bio->__bi_remaining, 1);
+}
+
+/**
+ * dm_rq_bio_restore() - restore a bio after the clone that used it has completed
+ * @details: from dm_rq_bio_record()
+ * @bio: that bio
+ * @sector: start of its request
+ *
+ * bi_status is kept: the caller reads it.
+ *
+ * Upstream: dm_bio_restore(), see dm_rq_bio_record().
+ *
+ * Context: any.
+ */
+static inline void dm_rq_bio_restore(const struct dm_rq_bio_details *details,
+				     struct bio *bio, sector_t sector)
+{
+	bio->bi_bdev = details->bdev;
+	bio->bi_next = details->next;
+	bio->bi_iter.bi_sector = sector;
+	bio->bi_iter.bi_size = details->size;
+	bio->bi_iter.bi_idx = details->idx;
+	bio->bi_iter.bi_bvec_done = details->bvec_done;
+	bio->bi_flags = details->flags;
+	dm_rq_bio_reset_remaining(bio);
+}
+
+/* ---- requests ---- */
+
+/**
+ * dm_rq_has_end_io() - does the completion callback of a request need the status?
+ * @rq: a request of the map
+ *
+ * Each step of a flush sequence has a callback.  It acts on the status in its
+ * argument, not on that of the bios.  We must not replace the callback, because
+ * blk_mq_put_rq_ref() compares the pointer to detect flush requests.
+ *
+ * Upstream: a status argument for blk_mq_complete_request().
+ *
+ * Context: any.
+ */
+static inline bool dm_rq_has_end_io(const struct request *rq)
+{
+	return rq->end_io;
+}
+
+/**
+ * dm_rq_pdu_size() - size of the driver's data behind each request of a queue
+ * @q: a blk-mq queue
+ *
+ * dm-mod allocates this memory with the first table of a map.
+ *
+ * Upstream: dm-mod would check the size when a table is loaded.
+ *
+ * Context: any.
+ */
+static inline unsigned int dm_rq_pdu_size(const struct request_queue *q)
+{
+	return q->tag_set->cmd_size;
+}
+
+/**
+ * dm_rq_clone_set_bio() - give a clone one bio
+ * @clone: a request without bios, from blk_mq_alloc_request()
+ * @rq: the request that it clones
+ * @bio: its bio
+ * @sector: start of the data
+ * @bytes: size of the data
+ *
+ * Sets what blk_rq_prep_clone() sets from bios that it allocates.
+ *
+ * Upstream: a variant of blk_rq_prep_clone() that takes a bio from its caller.
+ *
+ * Context: any.
+ */
+static inline void dm_rq_clone_set_bio(struct request *clone, struct request *rq,
+				       struct bio *bio, sector_t sector,
+				       unsigned int bytes)
+{
+	clone->bio = bio;
+	clone->biotail = bio;
+	clone->__sector = sector;
+	clone->__data_len = bytes;
+	dm_rq_copy_ioprio(clone, rq);
+}
+
+/**
+ * dm_rq_clone_truncate() - cut a clone with one bio to a maximum size
+ * @clone: from dm_rq_clone_set_bio(), not inserted
+ * @sectors: the maximum
+ *
+ * Return: size of the clone in bytes.
+ *
+ * Upstream: bio_split() allocates; a split in place would do.
+ *
+ * Context: any.
+ */
+static inline unsigned int dm_rq_clone_truncate(struct request *clone,
+						unsigned int sectors)
+{
+	if (clone->__data_len >> SECTOR_SHIFT > sectors) {
+		clone->bio->bi_iter.bi_size = sectors << SECTOR_SHIFT;
+		clone->__data_len = sectors << SECTOR_SHIFT;
+	}
+	return clone->__data_len;
+}
+
+/**
+ * dm_rq_insert_may_sleep() - may insertion of this request sleep?
+ * @rq: from blk_mq_alloc_request(), not inserted
+ *
+ * We ask with a request in hand: its reference prevents the queue from changing
+ * its hardware contexts meanwhile.
+ *
+ * Upstream: an accessor like queue_is_mq().
+ *
+ * Context: any.
+ */
+static inline bool dm_rq_insert_may_sleep(const struct request *rq)
+{
+	return rq->mq_hctx->flags & BLK_MQ_F_BLOCKING;
+}
+
+/**
+ * dm_rq_others_wait() - do requests wait for dispatch in this hardware queue?
+ * @rq: a request that the hardware queue has just dispatched
+ *
+ * The block layer puts a request that we push back on this list.
+ *
+ * Upstream: an export of blk_mq_hctx_has_pending().
+ *
+ * Context: queue_rq of the map.  Racy; a stale answer only affects the order.
+ */
+static inline bool dm_rq_others_wait(const struct request *rq)
+{
+	return !list_empty_careful(&rq->mq_hctx->dispatch);
+}
+
+/**
+ * dm_rq_scsi_prepared() - did SCSI make a command of this request?
+ * @clone: a request of a SCSI device, at its end
+ *
+ * Only then do the result and the sense in the command belong to this request.
+ * SCSI rejects a request before that point if the state of the device demands it.
+ *
+ * Upstream: a helper of the SCSI midlayer.
+ *
+ * Context: any.
+ */
+static inline bool dm_rq_scsi_prepared(const struct request *clone)
+{
+	return clone->rq_flags & RQF_DONTPREP;
+}
+
+/* ---- queues ---- */
+
+/**
+ * dm_rq_elevator_uses_blkcg() - does the I/O scheduler assign bios to cgroups?
+ * @q: a lower queue
+ *
+ * A scheduler that does (bfq) would take the cgroup data of the map's queue, to
+ * which the bio belongs, for that of its own queue.
+ *
+ * Upstream: an exported query of the scheduler's cgroup policy.
+ *
+ * Context: any.
+ */
+static inline bool dm_rq_elevator_uses_blkcg(const struct request_queue *q)
+{
+#ifdef CONFIG_BLK_CGROUP
+	return q->elevator && !bitmap_empty(q->blkcg_pols, BLKCG_MAX_POLS);
+#else
+	return false;
+#endif
+}
+
+/**
+ * dm_rq_disk_is_added() - has dm core made the disk of a map visible?
+ * @disk: the disk
+ *
+ * From then on the map keeps its type and its hardware queues.
+ *
+ * Upstream: dm core would tell the target.
+ *
+ * Context: process; dm core holds the map's type lock.
+ */
+static inline bool dm_rq_disk_is_added(const struct gendisk *disk)
+{
+	return test_bit(GD_ADDED, &disk->state);
+}
+
+/**
+ * dm_rq_raise_nr_hw_queues() - give the queue of a map more hardware queues
+ * @disk: the disk of the map, not added yet
+ * @nr: the number
+ *
+ * blk_mq_update_nr_hw_queues() freezes the queue and waits for all requests, so we
+ * call it only before there can be any.
+ *
+ * Upstream: dm_mq_init_request_queue() would take the number from the target.
+ *
+ * Context: process, may sleep.
+ */
+static inline void dm_rq_raise_nr_hw_queues(const struct gendisk *disk,
+					    unsigned int nr)
+{
+	struct blk_mq_tag_set *set = disk->queue->tag_set;
+
+	if (nr > set->nr_hw_queues)
+		blk_mq_update_nr_hw_queues(set, nr);
+}
+
+/**
+ * dm_rq_disable_discard() - set the discard limit of a map to 0
+ * @q: the queue of the map, in use
+ *
+ * Upstream: blk_queue_disable_discard() of 6.11 and later does it for drivers.
+ *
+ * Context: any, hard irq included.  Racing writers store the same value.
+ */
+static inline void dm_rq_disable_discard(struct request_queue *q)
+{
+	WRITE_ONCE(q->limits.max_discard_sectors, 0);
+}
+
+/**
+ * dm_rq_disable_write_zeroes() - set the write-zeroes limit of a map to 0
+ * @q: the queue of the map, in use
+ *
+ * Upstream: blk_queue_disable_write_zeroes() of 6.11 and later.
+ *
+ * Context: as dm_rq_disable_discard().
+ */
+static inline void dm_rq_disable_write_zeroes(struct request_queue *q)
+{
+	WRITE_ONCE(q->limits.max_write_zeroes_sectors, 0);
+}
+
+/**
+ * dm_rq_kick_requeue_list_later() - kick the requeue list unless a kick is pending
+ * @q: the queue of the map
+ * @ms: delay
+ *
+ * blk_mq_delay_kick_requeue_list() alone would postpone a kick that is due earlier.
+ * If a kick is pending, then its work item has not started yet and will find the
+ * request that the caller has added; otherwise we schedule one.
+ *
+ * Upstream: blk_mq_delay_kick_requeue_list() that never postpones.
+ *
+ * Context: any.
+ */
+static inline void dm_rq_kick_requeue_list_later(struct request_queue *q,
+						 unsigned int ms)
+{
+	if (!delayed_work_pending(&q->requeue_work))
+		blk_mq_delay_kick_requeue_list(q, ms);
+}
+
+/**
+ * dm_rq_flush_requeues() - wait until the kicked requests were dispatched
+ * @q: the queue of the map
+ *
+ * The requeue work inserts the requests into the hardware queues, and runs only
+ * the hardware queue of its own CPU.
+ *
+ * Upstream: an exported function that flushes both work items.
+ *
+ * Context: process, may sleep.
+ */
+static inline void dm_rq_flush_requeues(struct request_queue *q)
+{
+	struct blk_mq_hw_ctx *hctx;
+	unsigned long i;
+
+	flush_delayed_work(&q->requeue_work);
+	queue_for_each_hw_ctx(q, hctx, i)
+		flush_delayed_work(&hctx->run_work);
+}
+
+#endif /* DM_RQ_BLK_H */
