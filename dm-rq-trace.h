@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Trace events of the core: what becomes of each request. */
+/* Trace events of the core, which follow each request. */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM dm_rq
 
@@ -28,19 +28,22 @@ DECLARE_EVENT_CLASS(dm_rq_request,
 		  (unsigned long long)__entry->sector, __entry->bytes)
 );
 
-/* A clone of it goes to a device; block_rq_remap says where. */
+/* A clone was given to a device; block_rq_remap has the device. */
 DEFINE_EVENT(dm_rq_request, dm_rq_map,
 	TP_PROTO(struct dm_rq *drq, struct request *rq),
 	TP_ARGS(drq, rq)
 );
 
-/* It waits in the map's queue, until a wake. */
+/* The request waits in the requeue list of the map's queue until a wake. */
 DEFINE_EVENT(dm_rq_request, dm_rq_park,
 	TP_PROTO(struct dm_rq *drq, struct request *rq),
 	TP_ARGS(drq, rq)
 );
 
-/* Its clone has ended; of the request, what is left of it before that. */
+/*
+ * A clone has completed.  Sector and size are those of the rest of the request, before
+ * the completed bios are subtracted.
+ */
 TRACE_EVENT(dm_rq_end,
 	TP_PROTO(struct dm_rq *drq, struct request *rq, blk_status_t status),
 	TP_ARGS(drq, rq, status),
@@ -64,7 +67,7 @@ TRACE_EVENT(dm_rq_end,
 		  __entry->error)
 );
 
-/* All that is parked is asked about again. */
+/* All parked requests will be mapped again. */
 TRACE_EVENT(dm_rq_wake,
 	TP_PROTO(struct dm_rq *drq),
 	TP_ARGS(drq),
