@@ -41,8 +41,8 @@ DEFINE_EVENT(dm_rq_request, dm_rq_park,
 );
 
 /*
- * A clone has completed.  Sector and size are those of the rest of the request, before
- * the completed bios are subtracted.
+ * A clone has completed.  Sector and size are those of the rest of the request,
+ * before the completed bios are subtracted.
  */
 TRACE_EVENT(dm_rq_end,
 	TP_PROTO(struct dm_rq *drq, struct request *rq, blk_status_t status),

@@ -2,18 +2,19 @@
 /*
  * dm-rq: dispatch, completion, remap, park and wake, and pushing requests back.
  *
- * dm-rq.h is the contract.  The functions are in the order from the completion of a
- * request back to its arrival, because each step calls those that may follow it:
- * return to the block layer, worker, completion of a clone, construction of a clone,
- * dispatch; then wake and initialization.
+ * dm-rq.h is the contract.  The functions are in the order from the completion
+ * of a request back to its arrival, because each step calls those that may
+ * follow it: return to the block layer, worker, completion of a clone,
+ * construction of a clone, dispatch; then wake and initialization.
  *
- * How we use dm-mod: if a target answers clone_and_map_rq with DM_MAPIO_SUBMITTED, it
- * owns the request.  There are two ways to return it.  With
- * blk_mq_complete_request(), dm-mod does its accounting, completes the rest of the
- * request with BLK_STS_OK and drops its reference to the map.  If we need another
- * status, or if the request returns to the block layer unfinished, then we do the
- * equivalent here.  The accounting of dm-mod misses the end of these requests, unless
- * dm-mod exports a function for it: see Documentation/dm-rq.rst.
+ * How we use dm-mod: if a target answers clone_and_map_rq with
+ * DM_MAPIO_SUBMITTED, it owns the request.  There are two ways to return it.
+ * With blk_mq_complete_request(), dm-mod does its accounting, completes the
+ * rest of the request with BLK_STS_OK and drops its reference to the map.  If
+ * we need another status, or if the request returns to the block layer
+ * unfinished, then we do the equivalent here.  The accounting of dm-mod misses
+ * the end of these requests, unless dm-mod exports a function for it: see
+ * Documentation/dm-rq.rst.
  */
 
 #include <linux/blk-crypto.h>
@@ -33,11 +34,11 @@
 
 /* Bits of dm_rq_io.flags.  Each call of prep_map starts with none of them. */
 #define IO_OWN_BIO	BIT(0)	/* the clone uses the request's only bio */
-#define IO_PARTIAL	BIT(1)	/* the clone covers the first bio or a part of it */
+#define IO_PARTIAL	BIT(1)	/* the clone has at most the first bio */
 #define IO_NO_DATA	BIT(2)	/* a flush: no bio carries the status */
-#define IO_HELD		BIT(3)	/* end_io decides about the rest of the request */
-#define IO_MUST_END	BIT(4)	/* ... but the only possible decision is to end it */
-#define IO_SPLIT	BIT(5)	/* the device refused the request as too large */
+#define IO_HELD		BIT(3)	/* end_io decides about the rest */
+#define IO_MUST_END	BIT(4)	/* ... but must decide to end the request */
+#define IO_SPLIT	BIT(5)	/* the device refused it as too large */
 
 /* Size of the bio pool for clones that cannot use the request's bio. */
 #define CLONE_BIOS	64
@@ -60,9 +61,9 @@ static bool send(struct dm_rq_io *io, struct request *rq,
  * Complete the rest of the request with the error @status.
  *
  * dm-mod completes a request with BLK_STS_OK.  This is correct if the bios were
- * already completed with the real status.  But a request with an end_io callback (each
- * step of a flush sequence) is judged by the argument of that callback, so we complete
- * such a request ourselves.
+ * already completed with the real status.  But a request with an end_io
+ * callback (each step of a flush sequence) is judged by the argument of that
+ * callback, so we complete such a request ourselves.
  */
 static void fail_request(struct dm_rq_io *io, struct request *rq,
 			 blk_status_t status)
@@ -81,13 +82,14 @@ static void fail_request(struct dm_rq_io *io, struct request *rq,
 }
 
 /*
- * Put the request on the requeue list of the map's queue, where it stays until the
- * list is kicked.  @wakes is the value of drq->wakes before the target decided: if a
- * wake came since then, it may have kicked the list before we added the request.
+ * Put the request on the requeue list of the map's queue, where it stays until
+ * the list is kicked.  @wakes is the value of drq->wakes before the target
+ * decided: if a wake came since then, it may have kicked the list before we
+ * added the request.
  *
- * The RCU read section keeps @drq alive: the request is in flight when the section
- * begins, and dm core destroys a table only after a grace period that begins when no
- * request is in flight.
+ * The RCU read section keeps @drq alive: the request is in flight when the
+ * section begins, and dm core destroys a table only after a grace period that
+ * begins when no request is in flight.
  */
 static void park(struct dm_rq_io *io, struct request *rq, int wakes)
 {
@@ -132,14 +134,14 @@ static void remap_work(struct work_struct *work)
 	bool taken;
 
 	taken = bdev ? send(io, rq, bdev, true) : dispatch_again(io, rq);
-	/* The device is busy.  The block layer waits, then dispatches afresh. */
+	/* If the device is busy, the block layer dispatches again later. */
 	if (!taken)
 		requeue_delayed(io, rq);
 }
 
 /*
- * Let a worker send the request to @bdev, or ask the target again if @bdev is NULL.
- * The request is in flight, so the map and the work item stay valid.
+ * Let a worker send the request to @bdev, or ask the target again if @bdev is
+ * NULL.  The request is in flight, so the map and the work item stay valid.
  *
  * Context: any.
  */
@@ -158,15 +160,15 @@ static void remap(struct dm_rq_io *io)
 /* ---- using the request's bio for the clone ---- */
 
 /*
- * If a request has one bio, then its clone uses that bio, so that we need not allocate
- * and set up another one.  The owner of a bio does not look at it while it is in
- * flight.  We record the fields that the lower queue changes, and restore them when
- * the clone has completed.
+ * If a request has one bio, then its clone uses that bio, so that we need not
+ * allocate and set up another one.  The owner of a bio does not look at it
+ * while it is in flight.  We record the fields that the lower queue changes,
+ * and restore them when the clone has completed.
  *
- * We cannot use a bio that others are chained to, because these may complete, and
- * write their error into it, at any time.  Nor can we use one of a discard: the request
- * may have several ranges, and after the first has completed only the bio tells where
- * the next one begins.
+ * We cannot use a bio that others are chained to, because these may complete,
+ * and write their error into it, at any time.  Nor can we use one of a discard:
+ * the request may have several ranges, and after the first has completed only
+ * the bio tells where the next one begins.
  */
 static bool can_use_bio(struct request_queue *q, struct bio *bio)
 {
@@ -201,14 +203,14 @@ static blk_status_t restore_bio(struct dm_rq_io *io, struct request *rq)
 /**
  * dm_rq_lower_limits() - disable an operation of a map that its device disabled
  * @map: the map's queue
- * @device: the device's queue; its driver has set the limit of the operation to 0
+ * @device: the device's queue; its driver has disabled the operation
  * @op: the operation that failed
  * @status: its error; we act on "not supported" and "failed permanently" only
  *
  * The map takes over the limit, so that callers which see the error
- * (blkdev_issue_zeroout(), BLKDISCARD) find a reason to do without the operation.  We
- * also need this in bio mode: dm core of 6.12 changes a discard limit that no code
- * reads.
+ * (blkdev_issue_zeroout(), BLKDISCARD) find a reason to do without the
+ * operation.  We also need this in bio mode: dm core of 6.12 changes a discard
+ * limit that no code reads.
  *
  * Context: any, hard irq included.
  */
@@ -227,9 +229,9 @@ void dm_rq_lower_limits(struct request_queue *map, struct request_queue *device,
 EXPORT_SYMBOL_GPL(dm_rq_lower_limits);
 
 /*
- * A bio of @bytes of the clone on @q failed.  Depending on the target, either complete
- * the upper bios up to and including this one, each with its status, or hold all bios
- * from this one on.
+ * A bio of @bytes of the clone on @q failed.  Depending on the target, either
+ * complete the upper bios up to and including this one, each with its status,
+ * or hold all bios from this one on.
  */
 static void handle_error(struct dm_rq_io *io, struct request *rq,
 			 struct request_queue *q, blk_status_t status,
@@ -256,8 +258,8 @@ static void handle_error(struct dm_rq_io *io, struct request *rq,
 }
 
 /*
- * Completion of a cloned bio.  The bios of a clone complete in the order of the list,
- * so io->src follows them.
+ * Completion of a cloned bio.  The bios of a clone complete in the order of the
+ * list, so io->src follows them.
  *
  * Context: completion of the lower driver, hard irq possible.
  */
@@ -308,8 +310,8 @@ static void end_held(struct dm_rq_io *io, struct request *rq,
 }
 
 /*
- * All bios of the clone have completed: let the target end its accounting, free the
- * clone, and complete, remap or requeue the rest of the request.
+ * All bios of the clone have completed: let the target end its accounting, free
+ * the clone, and complete, remap or requeue the rest of the request.
  */
 static void finish_clone(struct dm_rq_io *io, struct request *rq,
 			 struct request *clone)
@@ -341,7 +343,7 @@ static void end_clone_slow(struct dm_rq_io *io, struct request *rq,
 	unsigned int bytes = 0;
 
 	if (io->flags & IO_OWN_BIO) {
-		/* Use the status of the bio, since only a part may have failed. */
+		/* The status of the bio also covers an error of a part. */
 		status = bio->bi_status;
 		bio->bi_status = BLK_STS_OK;
 		bytes = io->flags & IO_PARTIAL ? io->bytes : bio->bi_iter.bi_size;
@@ -359,8 +361,9 @@ static void end_clone_slow(struct dm_rq_io *io, struct request *rq,
 }
 
 /*
- * Completion of a clone.  In the common case we leave the completion of the bios to
- * dm-mod, which completes them together, on the CPU that submitted the request.
+ * Completion of a clone.  In the common case we leave the completion of the
+ * bios to dm-mod, which completes them together, on the CPU that submitted the
+ * request.
  *
  * Context: completion of the lower driver, hard irq possible; also within
  * blk_insert_cloned_request(), below our own queue_rq.
@@ -420,8 +423,8 @@ static struct bio *clone_bio(struct dm_rq_io *io, struct bio *src,
 }
 
 /*
- * Make a clone of the first bio of @rq.  Return false if that bio must be cloned but
- * there is no memory.
+ * Make a clone of the first bio of @rq.  Return false if that bio must be
+ * cloned but there is no memory.
  */
 static __always_inline bool clone_first_bio(struct dm_rq_io *io,
 					    struct request *rq,
@@ -452,9 +455,9 @@ static bool needs_general_clone(struct bio *bio)
 }
 
 /*
- * All cases but the common one.  If we run out of memory for several bios, then we map
- * the first bio, and the rest follows when that one has completed, to ensure that the
- * request makes progress.
+ * All cases but the common one.  If we run out of memory for several bios, then
+ * we map the first bio, and the rest follows when that one has completed, to
+ * ensure that the request makes progress.
  */
 static noinline bool prep_other_clone(struct dm_rq_io *io, struct request *rq,
 				      struct request *clone,
@@ -488,8 +491,8 @@ static bool prep_clone(struct dm_rq_io *io, struct request *rq,
 }
 
 /*
- * Return how many sectors any request of this kind may have on @q.  We assume the worst
- * case, in which each sector is a segment of its own.
+ * Return how many sectors any request of this kind may have on @q.  We assume
+ * the worst case, in which each sector is a segment of its own.
  */
 static unsigned int split_sectors(struct request_queue *q, struct request *rq)
 {
@@ -526,9 +529,9 @@ static noinline bool prep_partial_clone(struct dm_rq_io *io, struct request *rq,
 }
 
 /*
- * A map gets the limits of its devices when its table is loaded.  The limits of a device
- * may shrink later: userspace may lower max_sectors_kb at any time.  If a request is too
- * large for the device, then we split it.
+ * A map gets the limits of its devices when its table is loaded.  The limits of
+ * a device may shrink later: userspace may lower max_sectors_kb at any time.
+ * If a request is too large for the device, then we split it.
  */
 static bool is_over_limits(struct request_queue *q, struct request *rq)
 {
@@ -549,8 +552,8 @@ static bool is_over_limits(struct request_queue *q, struct request *rq)
 }
 
 /*
- * We cannot split a request that blk_rq_prep_clone() must clone as a whole, nor one for
- * a device that has disabled the operation.
+ * We cannot split a request that blk_rq_prep_clone() must clone as a whole, nor
+ * one for a device that has disabled the operation.
  */
 static bool can_split(struct request_queue *q, struct request *rq)
 {
@@ -680,7 +683,7 @@ static bool send(struct dm_rq_io *io, struct request *rq,
 		trace_block_rq_remap(clone, disk_devt(dm_disk(drq->md)),
 				     blk_rq_pos(rq));
 
-	/* If the queue accepts the clone, then @io, @clone and @rq may be gone. */
+	/* After the queue has accepted it, @io, @clone and @rq may be gone. */
 	status = blk_insert_cloned_request(clone);
 	return likely(!status) || insert_failed(io, rq, clone, bdev, status);
 }
@@ -697,8 +700,8 @@ static bool has_other_device(struct dm_rq_io *io)
  * Ask the target about a request, and act on the answer.
  *
  * Context: queue_rq (@may_sleep is false), or a worker.
- * Return: true if the request has another owner now and must not be touched; false if
- * the device is busy and the caller keeps the request.
+ * Return: true if the request has another owner now and must not be touched;
+ * false if the device is busy and the caller keeps the request.
  */
 static __always_inline bool dispatch(struct dm_rq_io *io, struct request *rq,
 				     bool may_sleep)
@@ -733,8 +736,9 @@ static noinline bool dispatch_again(struct dm_rq_io *io, struct request *rq)
 }
 
 /*
- * dm-mod allocates the memory behind a request with the first table of a map.  If the
- * map began with another target and then got an "error" table, it may have too little.
+ * dm-mod allocates the memory behind a request with the first table of a map.
+ * If the map began with another target and then got an "error" table, it may
+ * have too little.
  */
 static bool pdu_fits(struct dm_rq *drq, struct request *rq, void *io)
 {
@@ -751,15 +755,16 @@ static bool pdu_fits(struct dm_rq *drq, struct request *rq, void *io)
 }
 
 /*
- * For targets with in_order.  The block layer offers a new request to us before those
- * that wait.  To prevent it from overtaking them, we refuse a request that arrives while
- * others wait: the block layer then puts it behind them and runs the queue.  Thus no
- * request is overtaken for longer than such a run takes.
+ * For targets with in_order.  The block layer offers a new request to us before
+ * those that wait.  To prevent it from overtaking them, we refuse a request
+ * that arrives while others wait: the block layer then puts it behind them and
+ * runs the queue.  Thus no request is overtaken for longer than such a run
+ * takes.
  */
 static noinline bool dispatch_in_order(struct dm_rq_io *io, struct request *rq)
 {
 	if (io->waited || !dm_rq_others_wait(rq)) {
-		/* Cleared before dispatch(), which gives @io to another owner. */
+		/* Before dispatch(), which gives @io to another owner. */
 		io->waited = false;
 		if (dispatch(io, rq, false))
 			return true;
@@ -775,12 +780,12 @@ static noinline bool dispatch_in_order(struct dm_rq_io *io, struct request *rq)
  * @info: the memory behind the request
  * @clone: not used, because dm-rq allocates the clone itself
  *
- * A target uses this as its clone_and_map_rq method and has no release_clone_rq and no
- * rq_end_io.
+ * A target uses this as its clone_and_map_rq method and has no release_clone_rq
+ * and no rq_end_io.
  *
  * Context: queue_rq of the map, under RCU; must not sleep.
- * Return: DM_MAPIO_SUBMITTED, DM_MAPIO_REQUEUE (the device is busy: the block layer
- * keeps the request and can merge into it) or DM_MAPIO_KILL.
+ * Return: DM_MAPIO_SUBMITTED, DM_MAPIO_REQUEUE (the device is busy: the block
+ * layer keeps the request and can merge into it) or DM_MAPIO_KILL.
  */
 int dm_rq_clone_and_map(struct dm_target *ti, struct request *rq,
 			union map_info *info, struct request **clone)
@@ -823,12 +828,12 @@ static bool call_in_flight_fn(struct request *rq, void *data)
  * @fn: the function; must not sleep. If it returns false, the iteration ends
  * @data: passed to @fn
  *
- * A request is in flight while a device or a worker has it, and while we ask the target
- * about it.  A parked request is not.
+ * A request is in flight while a device or a worker has it, and while we ask
+ * the target about it.  A parked request is not.
  *
- * Each request may complete, or change its owner, while @fn runs.  Its memory stays
- * allocated, but may contain stale data or those of an earlier request, so @fn must not
- * dereference a pointer in it.
+ * Each request may complete, or change its owner, while @fn runs.  Its memory
+ * stays allocated, but may contain stale data or those of an earlier request,
+ * so @fn must not dereference a pointer in it.
  *
  * Context: process, may sleep; the caller holds the map.
  */
@@ -874,9 +879,9 @@ EXPORT_SYMBOL_GPL(dm_rq_wake);
  * dm_rq_wake_and_wait() - map all parked requests again, and wait for that
  * @drq: the map's core object
  *
- * For presuspend, while the queue still runs.  When the function returns, we have asked
- * the target again about all requests that were parked, except those that the I/O
- * scheduler still holds back (mq-deadline with very many of them).
+ * For presuspend, while the queue still runs.  When the function returns, we
+ * have asked the target again about all requests that were parked, except those
+ * that the I/O scheduler still holds back (mq-deadline with very many of them).
  *
  * Context: process, may sleep.
  */
@@ -901,12 +906,13 @@ EXPORT_SYMBOL_GPL(dm_rq_wake_and_wait);
  * @ti: the target, in its constructor
  * @ops: its methods
  *
- * Sets ti->private to @drq, ti->per_io_data_size and the type of the table.  There is no
- * counterpart to call on errors or in the destructor.
+ * Sets ti->private to @drq, ti->per_io_data_size and the type of the table.
+ * There is no counterpart to call on errors or in the destructor.
  *
- * A map with a live bio-based table cannot get a request-based one.  dm core ensures
- * this by means of a table's devices.  But a table without devices inherits the type of
- * the live table, and then the target would receive bios, which it cannot map.
+ * A map with a live bio-based table cannot get a request-based one.  dm core
+ * ensures this by means of a table's devices.  But a table without devices
+ * inherits the type of the live table, and then the target would receive bios,
+ * which it cannot map.
  *
  * Context: process; dm core holds the map's type lock.
  * Return: 0; -EINVAL, with ti->error set, if the map is bio-based.
@@ -929,7 +935,10 @@ int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
 	drq->in_order = false;
 	atomic_set(&drq->wakes, 0);
 
-	/* The target may also have a map method; we select the one for requests. */
+	/*
+	 * The target may also have a map method; we select the one for
+	 * requests.
+	 */
 	dm_table_set_type(ti->table, DM_TYPE_REQUEST_BASED);
 	ti->private = drq;
 	ti->per_io_data_size = sizeof(struct dm_rq_io) + ops->io_data_size;
@@ -942,10 +951,11 @@ EXPORT_SYMBOL_GPL(dm_rq_init);
  * @ti: the target
  * @limits: not changed
  *
- * Gives a new map its hardware queues.  dm-mod creates one, and then blk-mq completes
- * each request that completes inline in ksoftirqd.  For the first table of a map, dm
- * core calls io_hints after it has created the queue and before it adds the disk.  Only
- * then are there no I/O, no scheduler and no sysfs files that could interfere.
+ * Gives a new map its hardware queues.  dm-mod creates one, and then blk-mq
+ * completes each request that completes inline in ksoftirqd.  For the first
+ * table of a map, dm core calls io_hints after it has created the queue and
+ * before it adds the disk.  Only then are there no I/O, no scheduler and no
+ * sysfs files that could interfere.
  *
  * Context: process, may sleep; dm core holds the map's type lock.
  */

@@ -2,11 +2,12 @@
 /*
  * dm-rq: mapping of whole requests below the I/O scheduler.
  *
- * If a target has clone_and_map_rq, then dm-mod builds a blk-mq queue with an I/O
- * scheduler for its map and calls that method from queue_rq.  dm-rq implements the
- * method: it clones each request onto the queue that the target chooses, handles the
- * completion of the clone, remaps requests that failed, and parks requests that no
- * device can take.  The target only makes the decisions, in the methods below.
+ * If a target has clone_and_map_rq, then dm-mod builds a blk-mq queue with an
+ * I/O scheduler for its map and calls that method from queue_rq.  dm-rq
+ * implements the method: it clones each request onto the queue that the target
+ * chooses, handles the completion of the clone, remaps requests that failed,
+ * and parks requests that no device can take.  The target only makes the
+ * decisions, in the methods below.
  *
  * The life of a request
  *
@@ -21,13 +22,13 @@
  * Rules:
  *  - A request completes exactly once, with its true status.
  *  - Completed bios stay completed: only the rest of a request is remapped.
- *  - While a device has the clone of a request, we do not send the request to another
- *    device.
- *  - While a clone is in flight, do not touch the request's bios, because the clone may
- *    use the only one.
+ *  - While a device has the clone of a request, we do not send the request to
+ *    another device.
+ *  - While a clone is in flight, do not touch the request's bios, because the
+ *    clone may use the only one.
  *  - Every map call is followed by exactly one end_io call.
- *  - Between queue_rq and the lower queue, in both directions, dm-rq takes no lock of
- *    its own, and handles the failure of each allocation.
+ *  - Between queue_rq and the lower queue, in both directions, dm-rq takes no
+ *    lock of its own, and handles the failure of each allocation.
  */
 #ifndef DM_RQ_H
 #define DM_RQ_H
@@ -62,25 +63,28 @@ struct dm_rq_bio_details {
  * struct dm_rq_io - dm-rq's data of a request
  * @drq: the map's core object
  * @src: first bio of the request whose clone has not completed
- * @bytes: in place of @src: size of a clone that covers only a part of the request
- * @bdev: in place of @src, while there is no clone: the chosen device. In a punted
- *	request, NULL lets the worker ask the target again
- * @done: bytes that completed without error and are not reported to the request yet
+ * @bytes: in place of @src: size of a clone that covers only a part of the
+ *	request
+ * @bdev: in place of @src, while there is no clone: the chosen device. In a
+ *	punted request, NULL lets the worker ask the target again
+ * @done: bytes that completed without error and are not reported to the request
+ *	yet
  * @status: the held error, or else the first error that was passed up
  * @flags: private to dm-rq.c
- * @tries: number of DM_RQ_AGAIN answers since the block layer dispatched the request;
- *	stays at 255
- * @waited: we pushed the request back once, and the block layer has it in line; valid
- *	with in_order
+ * @tries: number of DM_RQ_AGAIN answers since the block layer dispatched the
+ *	request; stays at 255
+ * @waited: we pushed the request back once, and the block layer has it in line;
+ *	valid with in_order
  * @details: state of the request's bio while the clone uses it
  * @work: in place of @details, while the request waits for a worker
  *
- * The structure lies behind the request (see dm_rq_request()) in memory of the map's
- * tag set: each byte costs a few KiB per map, and the time to zero them.  The target's
- * own data follow, see dm_rq_io_data().
+ * The structure lies behind the request (see dm_rq_request()) in memory of the
+ * map's tag set: each byte costs a few KiB per map, and the time to zero them.
+ * The target's own data follow, see dm_rq_io_data().
  *
- * The owner of the request owns the structure.  After the request has completed, was
- * parked or was given to a device, the structure may be in use again.
+ * The owner of the request owns the structure.  After the request has
+ * completed, was parked or was given to a device, the structure may be in use
+ * again.
  */
 struct dm_rq_io {
 	struct dm_rq *drq;
@@ -105,9 +109,9 @@ struct dm_rq_io {
  * @DM_RQ_MAPPED: clone the request onto the returned device
  * @DM_RQ_BUSY: not now; the block layer keeps the request, can still merge into
  *	it, and dispatches it again without a wake
- * @DM_RQ_PARK: not before dm_rq_wake(); the request waits in the requeue list of
- *	the map's own queue. It is not in flight, so no suspend waits for it, and
- *	after the wake the table that is live then maps it
+ * @DM_RQ_PARK: not before dm_rq_wake(); the request waits in the requeue list
+ *	of the map's own queue. It is not in flight, so no suspend waits for it,
+ *	and after the wake the table that is live then maps it
  * @DM_RQ_KILL: never; the request fails with BLK_STS_IOERR
  */
 enum dm_rq_map {
@@ -119,10 +123,11 @@ enum dm_rq_map {
 
 /**
  * enum dm_rq_error - result of end_io_first
- * @DM_RQ_PASS_UP: the error belongs to the data: the upper bio completes with it now.
- *	(If the block layer waits for the request and not for the bio, as in a flush
- *	sequence, then the request completes with it.)
- * @DM_RQ_HOLD: the error may belong to the path: we hold it until end_io decides
+ * @DM_RQ_PASS_UP: the error belongs to the data: the upper bio completes with
+ *	it now. (If the block layer waits for the request and not for the bio,
+ *	as in a flush sequence, then the request completes with it.)
+ * @DM_RQ_HOLD: the error may belong to the path: we hold it until end_io
+ *	decides
  */
 enum dm_rq_error {
 	DM_RQ_PASS_UP,
@@ -142,7 +147,7 @@ enum dm_rq_end {
 	DM_RQ_AGAIN_LATER,
 };
 
-/* ms; enough for a device that is short of resources, and hardly noticed by users */
+/* ms; enough for a device that lacks resources, and hardly noticed by users */
 #define DM_RQ_LATER_MS	10
 
 /* Number of full devices that we try before we push a request back. */
@@ -151,55 +156,55 @@ enum dm_rq_end {
 /**
  * struct dm_rq_ops - the methods of a request-based target
  *
- * No method may sleep.  All may run on several CPUs at once, for different requests.
- * No method may complete, free or requeue the request or the clone.  A method may
- * access the request (dm_rq_request()), its data (dm_rq_io_data()) and @clone until it
- * returns; afterwards another context may own them.
+ * No method may sleep.  All may run on several CPUs at once, for different
+ * requests.  No method may complete, free or requeue the request or the clone.
+ * A method may access the request (dm_rq_request()), its data (dm_rq_io_data())
+ * and @clone until it returns; afterwards another context may own them.
  *
- * @io_data_size: size of the target's own data per request, in bytes. It must be the
- *	same for every table of a target type, because dm-mod allocates the memory once
- *	per map, with its first table.
+ * @io_data_size: size of the target's own data per request, in bytes. It must
+ *	be the same for every table of a target type, because dm-mod allocates
+ *	the memory once per map, with its first table.
  *
- * @prep_map: Choose a device.  If the result is DM_RQ_MAPPED, then *@bdev is a whole,
- *	request-based device that stays open as long as the table exists.
+ * @prep_map: Choose a device.  If the result is DM_RQ_MAPPED, then *@bdev is a
+ *	whole, request-based device that stays open as long as the table exists.
  *	Context: queue_rq of the map (under RCU, preemptible or not) or a worker
  *	(process context).  May be called any number of times for one request.
  *	Return: see &enum dm_rq_map.
  *
- * @map: Translate the clone (sector, cmd_flags) and start the accounting.  The clone
- *	was allocated on the queue of that device and has the request's sector, size,
- *	flags and bios.  The method cannot fail.
- *	Context: as prep_map and directly after it; or, if queue_rq must not enter the
- *	lower queue, later in a worker.
+ * @map: Translate the clone (sector, cmd_flags) and start the accounting.  The
+ *	clone was allocated on the queue of that device and has the request's
+ *	sector, size, flags and bios.  The method cannot fail.
+ *	Context: as prep_map and directly after it; or, if queue_rq must not
+ *	enter the lower queue, later in a worker.
  *
- * @no_room: Optional.  The device that prep_map returned has no free request, or it
- *	refused the clone (then map and end_io were called before).
+ * @no_room: Optional.  The device that prep_map returned has no free request,
+ *	or it refused the clone (then map and end_io were called before).
  *	Context: as prep_map.
- *	Return: true if prep_map will choose a different device now: we call it again at
- *	once, at most %DM_RQ_MAX_REFUSALS times.  False, or without the method: we act as
- *	for DM_RQ_BUSY.
+ *	Return: true if prep_map will choose a different device now: we call it
+ *	again at once, at most %DM_RQ_MAX_REFUSALS times.  False, or without the
+ *	method: we act as for DM_RQ_BUSY.
  *
- * @end_io_first: Classify an error.  It is called for the first failed bio of a clone
- *	(and after DM_RQ_PASS_UP for the next one), before an upper bio has completed
- *	with an error.  @bytes is the size of that bio.  It is 0 for a request without
- *	data, and for a request that never reached the device because the queue of the
- *	device is gone (BLK_STS_TRANSPORT; then map was not called, and end_io will not
- *	be).
- *	Context: completion of the lower driver, hard irq possible; or as map, if the
- *	lower queue rejects the clone at once.
+ * @end_io_first: Classify an error.  It is called for the first failed bio of a
+ *	clone (and after DM_RQ_PASS_UP for the next one), before an upper bio
+ *	has completed with an error.  @bytes is the size of that bio.  It is 0
+ *	for a request without data, and for a request that never reached the
+ *	device because the queue of the device is gone (BLK_STS_TRANSPORT; then
+ *	map was not called, and end_io will not be).
+ *	Context: completion of the lower driver, hard irq possible; or as map,
+ *	if the lower queue rejects the clone at once.
  *	Return: see &enum dm_rq_error.
  *
- * @flush_status: Optional.  Verify the success of a request without data.  No bio
- *	carries its status, so a driver can report BLK_STS_OK for a command that it
- *	never executed.
+ * @flush_status: Optional.  Verify the success of a request without data.  No
+ *	bio carries its status, so a driver can report BLK_STS_OK for a command
+ *	that it never executed.
  *	Context: as end_io_first or end_io, which follow.
  *	Return: BLK_STS_OK, or the error with which the request then fails.
  *
- * @end_io: The clone has completed.  Stop the accounting, and decide about the held
- *	part of the request.  @status is BLK_STS_OK, the held error, or else the first
- *	error that was passed up.  @clone is still allocated and may be examined.
- *	We also call it if the lower queue refused the clone after map, with
- *	BLK_STS_RESOURCE or BLK_STS_DEV_RESOURCE.
+ * @end_io: The clone has completed.  Stop the accounting, and decide about the
+ *	held part of the request.  @status is BLK_STS_OK, the held error, or
+ *	else the first error that was passed up.  @clone is still allocated and
+ *	may be examined.  We also call it if the lower queue refused the clone
+ *	after map, with BLK_STS_RESOURCE or BLK_STS_DEV_RESOURCE.
  *	Context: as end_io_first.
  *	Return: see &enum dm_rq_end; ignored if no error is held.
  */
@@ -224,15 +229,16 @@ struct dm_rq_ops {
  * @ops: the methods; constant after dm_rq_init()
  * @ti: the target; constant
  * @md: the map; constant. It exists as long as a request of it does
- * @io_offset: offset of struct dm_rq_io in the driver's data of a request; 0 until a
- *	request has been checked for its size. Written without a lock, since racing
- *	writers store the same value
- * @check_limits: measure requests before they are sent, because a device has refused
- *	one as too large. Only set, as @io_offset
- * @in_order: serve requests that wait for a device in the order of their arrival.
- *	The target sets it after dm_rq_init(), before the table is in use
- * @wakes: number of dm_rq_wake() calls. We read it before prep_map and compare it after
- *	parking, so that a wake in between is not lost
+ * @io_offset: offset of struct dm_rq_io in the driver's data of a request; 0
+ *	until a request has been checked for its size. Written without a lock,
+ *	since racing writers store the same value
+ * @check_limits: measure requests before they are sent, because a device has
+ *	refused one as too large. Only set, as @io_offset
+ * @in_order: serve requests that wait for a device in the order of their
+ *	arrival. The target sets it after dm_rq_init(), before the table is in
+ *	use
+ * @wakes: number of dm_rq_wake() calls. We read it before prep_map and compare
+ *	it after parking, so that a wake in between is not lost
  *
  * Embedded in the target's own object; ti->private points to it.
  */

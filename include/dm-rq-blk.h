@@ -2,11 +2,11 @@
 /*
  * Every place where we depend on internals of the block layer or of SCSI.
  *
- * The functions here read or write fields that the block layer considers its own,
- * because it exports no function for the purpose.  Each comment gives the reason
- * and the export ("Upstream:") that would replace the function.  To review how we
- * depend on a new kernel, review this file; differences between kernels are in
- * dm-rq-compat.h.
+ * The functions here read or write fields that the block layer considers its
+ * own, because it exports no function for the purpose.  Each comment gives the
+ * reason and the export ("Upstream:") that would replace the function.  To
+ * review how we depend on a new kernel, review this file; differences between
+ * kernels are in dm-rq-compat.h.
  */
 #ifndef DM_RQ_BLK_H
 #define DM_RQ_BLK_H
@@ -29,8 +29,8 @@
  * The lower queue advances bi_iter, and we change the device and the list.  The
  * start sector is not recorded because it is also that of the request.
  *
- * Upstream: dm_bio_record() of drivers/md/dm-bio-record.h.  Its record is twice as
- * large, and each request of a map would carry that.
+ * Upstream: dm_bio_record() of drivers/md/dm-bio-record.h.  Its record is twice
+ * as large, and each request of a map would carry that.
  *
  * Context: any.
  */
@@ -49,9 +49,10 @@ static inline void dm_rq_bio_record(struct dm_rq_bio_details *details,
  * dm_rq_bio_defer_end() - prevent the next bio_endio() from completing a bio
  * @bio: a recorded bio
  *
- * blk_update_request() of the lower queue calls bio_endio() for each bio, but only
- * the upper request may complete this one.  Therefore we raise __bi_remaining as
- * bio_chain() does, so that the lower bio_endio() only decrements it.
+ * blk_update_request() of the lower queue calls bio_endio() for each bio, but
+ * only the upper request may complete this one.  Therefore we raise
+ * __bi_remaining as bio_chain() does, so that the lower bio_endio() only
+ * decrements it.
  *
  * Upstream: bio_inc_remaining().  We own the bio here and avoid its locked
  * instruction and its barrier.
@@ -68,7 +69,8 @@ static inline void dm_rq_bio_defer_end(struct bio *bio)
  * dm_rq_bio_reset_remaining() - let the next bio_endio() complete a bio again
  * @bio: a bio that no lower queue has
  *
- * A lower bio_endio(), or a split in a lower queue, has decremented the counter.
+ * A lower bio_endio(), or a split in a lower queue, has decremented the
+ * counter.
  *
  * Upstream: bio_reset() would need a variant that keeps the data.
  *
@@ -80,7 +82,7 @@ static inline void dm_rq_bio_reset_remaining(struct bio *bio)
 }
 
 /**
- * dm_rq_bio_restore() - restore a bio after the clone that used it has completed
+ * dm_rq_bio_restore() - restore a bio after the clone has completed
  * @details: from dm_rq_bio_record()
  * @bio: that bio
  * @sector: start of its request
@@ -107,7 +109,7 @@ static inline void dm_rq_bio_restore(const struct dm_rq_bio_details *details,
 /* ---- requests ---- */
 
 /**
- * dm_rq_has_end_io() - does the completion callback of a request need the status?
+ * dm_rq_has_end_io() - does a request have a completion callback?
  * @rq: a request of the map
  *
  * Each step of a flush sequence has a callback.  It acts on the status in its
@@ -220,7 +222,8 @@ static inline bool dm_rq_others_wait(const struct request *rq)
  * @clone: a request of a SCSI device, at its end
  *
  * Only then do the result and the sense in the command belong to this request.
- * SCSI rejects a request before that point if the state of the device demands it.
+ * SCSI rejects a request before that point if the state of the device demands
+ * it.
  *
  * Upstream: a helper of the SCSI midlayer.
  *
@@ -273,8 +276,8 @@ static inline bool dm_rq_disk_is_added(const struct gendisk *disk)
  * @disk: the disk of the map, not added yet
  * @nr: the number
  *
- * blk_mq_update_nr_hw_queues() freezes the queue and waits for all requests, so we
- * call it only before there can be any.
+ * blk_mq_update_nr_hw_queues() freezes the queue and waits for all requests, so
+ * we call it only before there can be any.
  *
  * Upstream: dm_mq_init_request_queue() would take the number from the target.
  *
@@ -316,13 +319,13 @@ static inline void dm_rq_disable_write_zeroes(struct request_queue *q)
 }
 
 /**
- * dm_rq_kick_requeue_list_later() - kick the requeue list unless a kick is pending
+ * dm_rq_kick_requeue_list_later() - schedule a kick, unless one is pending
  * @q: the queue of the map
  * @ms: delay
  *
- * blk_mq_delay_kick_requeue_list() alone would postpone a kick that is due earlier.
- * If a kick is pending, then its work item has not started yet and will find the
- * request that the caller has added; otherwise we schedule one.
+ * blk_mq_delay_kick_requeue_list() alone would postpone a kick that is due
+ * earlier.  If a kick is pending, then its work item has not started yet and
+ * will find the request that the caller has added; otherwise we schedule one.
  *
  * Upstream: blk_mq_delay_kick_requeue_list() that never postpones.
  *

@@ -3,10 +3,10 @@
  * Every difference between the kernels that this source builds for, and nothing
  * else.
  *
- * Kbuild searches the kernel's headers for a feature and defines DM_RQ_HAVE_*.  We
- * do not test versions, because stable kernels backport API changes.  A series for
- * one kernel has no such test: unifdef resolves them, so use plain #ifdef with
- * DM_RQ_HAVE_* only.
+ * Kbuild searches the kernel's headers for a feature and defines DM_RQ_HAVE_*.
+ * We do not test versions, because stable kernels backport API changes.  A
+ * series for one kernel has no such test: unifdef resolves them, so use plain
+ * #ifdef with DM_RQ_HAVE_* only.
  */
 #ifndef DM_RQ_COMPAT_H
 #define DM_RQ_COMPAT_H
@@ -42,9 +42,9 @@ static inline void dm_rq_copy_ioprio(struct request *to, struct request *from)
  * @rq: the request; the caller owns it and a reference to @md
  * @done: count an I/O; otherwise forget the request
  *
- * To be called before a request returns to the block layer in a way that bypasses
- * dm-mod's completion.  Without the export of dm-mod the interval stays open, see
- * Documentation/dm-rq.rst.
+ * To be called before a request returns to the block layer in a way that
+ * bypasses dm-mod's completion.  Without the export of dm-mod the interval
+ * stays open, see Documentation/dm-rq.rst.
  *
  * Context: any.
  */
@@ -57,8 +57,8 @@ static inline void dm_rq_end_stats(struct mapped_device *md, struct request *rq,
 }
 
 /*
- * How far the integrity data of @bio has got.  Without CONFIG_BLK_DEV_INTEGRITY there is
- * none, and before 6.12 its structure is not declared then.
+ * How far the integrity data of @bio has got.  Without CONFIG_BLK_DEV_INTEGRITY
+ * there is none, and before 6.12 its structure is not declared then.
  */
 static inline void dm_rq_save_integrity(struct bio *bio, struct bvec_iter *iter)
 {
@@ -99,10 +99,10 @@ static inline int dm_rq_devt_from_path(const char *path, dev_t *dev)
  */
 struct dm_rq_hold {
 #ifdef DM_RQ_HAVE_DM_DEV_FILE
-	/** @file: file of the dm_dev; the device also stays claimed by device-mapper */
+	/** @file: file of the dm_dev, which also keeps the device claimed */
 	struct file *file;
 #else
-	/** @bdev: the device, opened once more because its dm_dev has no file */
+	/** @bdev: the device, opened again because a dm_dev has no file */
 	struct block_device *bdev;
 #endif
 };
@@ -130,7 +130,8 @@ static inline int dm_rq_hold_dev(struct dm_dev *dev, struct dm_rq_hold *hold)
  * dm_rq_release_dev() - drop a reference of dm_rq_hold_dev()
  * @hold: the reference
  *
- * If it was the last one, then the device is closed when this returns, as in dm core.
+ * If it was the last one, then the device is closed when this returns, as in dm
+ * core.
  *
  * Context: process, may sleep.
  */

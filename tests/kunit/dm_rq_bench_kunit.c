@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the suites of dm-rq and of the multipath target share: see dm_rq_kunit.h.
+ * Fixture of the suites of dm-rq and of the multipath target, see
+ * dm_rq_kunit.h.
  */
 
 #include <linux/file.h>
@@ -39,7 +40,7 @@ static void move_data(struct lower *l, struct request *rq)
 	}
 }
 
-/* As in a driver's interrupt. */
+/* Complete a request with interrupts off, as in the interrupt of a driver. */
 static void complete_request(struct lower *l, struct request *rq,
 			     unsigned int well, blk_status_t status)
 {
@@ -248,7 +249,7 @@ char *map_text(struct map *map, const char *text)
 	return full;
 }
 
-/* The map's type lock is held, as dm core's ioctl does.  0 or an errno. */
+/* The caller holds the map's type lock, as dm core's ioctl does. */
 static int new_table(struct map *map, const char *target, const char *text,
 		     struct dm_table **table)
 {
@@ -351,7 +352,7 @@ void map_remove(struct map *map)
 		dm_resume(map->md);
 	if (map->file)
 		bdev_fput(map->file);
-	/* The file is closed by a work item of the task, or of nobody's. */
+	/* The kernel defers the final close to task work or to a work item. */
 	flush_delayed_fput();
 	dm_put(map->md);
 	dm_destroy(map->md);
@@ -360,7 +361,7 @@ void map_remove(struct map *map)
 	map->file = NULL;
 }
 
-/* ---- who uses a map ---- */
+/* ---- users of a map ---- */
 
 static void io_end(struct bio *bio)
 {
@@ -418,7 +419,7 @@ void expect_end(struct kunit *test, struct io *io, blk_status_t status)
 	EXPECT_STATUS(test, io->status, status);
 }
 
-/* ---- a target that does as it is told ---- */
+/* ---- a target whose answers the test sets ---- */
 
 struct told_target {
 	struct dm_rq rq;
@@ -426,7 +427,7 @@ struct told_target {
 	struct script *script;
 };
 
-/* Of the case that runs. */
+/* The script of the running test case. */
 static struct script *the_script;
 
 static struct script *script_of(struct dm_rq *drq)
@@ -529,7 +530,7 @@ static int told_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	return r;
 }
 
-/* A suspend that flushes waits for all, so nothing may stay parked. */
+/* A suspend with flush waits for all requests, so none may stay parked. */
 static void told_presuspend(struct dm_target *ti)
 {
 	struct script *s = script_of(ti->private);
@@ -582,12 +583,12 @@ static void build(struct kunit *test, struct rq_bench *b, unsigned int depth,
 	lower_create(test, &b->map.b, depth, flags);
 	map_create(test, &b->map);
 	map_start(&b->map, "kunit-rq", SCRIPT_TABLE);
-	/* The resume has kicked the requeue list, which is to be over. */
+	/* The resume kicked the requeue list: wait for that work item. */
 	dm_rq_wake_and_wait(rq_bench_core(b));
 	memset(&b->script, 0, sizeof(b->script));
 }
 
-/* Whatever the case left behind comes back. */
+/* Complete all requests that the test case left behind. */
 static void tear_down(struct rq_bench *b)
 {
 	b->script.prep = DM_RQ_MAPPED;
@@ -628,6 +629,6 @@ void rq_bench_exit(struct kunit *test)
 		return;
 	tear_down(b);
 	dm_unregister_target(&told_type);
-	/* Every map was followed by exactly one end_io. */
+	/* Each map call was followed by exactly one end_io call. */
 	KUNIT_EXPECT_EQ(test, b->script.maps, b->script.ends);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dm_rq_*_kunit, dm_mpath_*_kunit: request-based disks whose completions the test
- * decides, maps on them, and the I/O of who uses a map. dm_rq_bench_kunit.c has the code.
+ * Fixture of the suites dm_rq_* and dm_mpath_*: request-based disks whose
+ * requests the test completes, maps on these disks, and bios of a user of the
+ * map.  The code is in dm_rq_bench_kunit.c.
  */
 #ifndef DM_RQ_KUNIT_H
 #define DM_RQ_KUNIT_H
@@ -21,31 +22,32 @@
 /* ---- disks ---- */
 
 /**
- * struct lower - a disk that is below a map
- * @tags: of @disk
+ * struct lower - a disk below a map
+ * @tags: tag set of @disk
  * @disk: the disk
- * @name: as tables have it
- * @content: what is on it. Data move when a request is completed, not before
- * @lock: the following
- * @held: requests that came and are not completed, in order
- * @arrived: requests that came and were not refused
- * @opf: of the last one
- * @sector: of the last one
- * @bytes: of the last one
- * @bios: of the last one
- * @refusals: so many more are refused
- * @refused: so many were
- * @refusal: how
- * @busy: it says so to who asks before
- * @at_once: what comes is completed, with @answer
- * @answer: see @at_once
+ * @name: device number, for tables
+ * @content: data of the disk. We copy data when a request is completed, not
+ *	before
+ * @lock: protects the following members
+ * @held: requests that are not completed, in the order of their arrival
+ * @arrived: number of requests that were not refused
+ * @opf: operation and flags of the last request
+ * @sector: sector of the last request
+ * @bytes: size of the last request
+ * @bios: number of bios of the last request
+ * @refusals: number of requests to refuse from now on
+ * @refused: number of refused requests
+ * @refusal: status for refused requests
+ * @busy: result of the busy method; not under @lock
+ * @at_once: complete each request as soon as it arrives, with @answer
+ * @answer: status for completions, see @at_once
  */
 struct lower {
 	struct blk_mq_tag_set tags;
 	struct gendisk *disk;
 	char name[16];
 	u8 *content;
-	spinlock_t lock;	/* what follows */
+	spinlock_t lock;	/* protects the following members */
 	struct list_head held;
 	unsigned int arrived;
 	blk_opf_t opf;
@@ -60,15 +62,18 @@ struct lower {
 	blk_status_t answer;
 };
 
-/* @depth: requests at a time; @flags: BLK_MQ_F_* */
+/* @depth is the size of the tag set, @flags are BLK_MQ_F_*. */
 void lower_create(struct kunit *test, struct lower *l, unsigned int depth,
 		  unsigned int flags);
 void lower_remove(struct lower *l);
 unsigned int lower_held(struct lower *l);
-/* The oldest that is held ends, with its first @well bytes well.  False: there is none. */
+/*
+ * Complete the oldest held request: its first @well bytes without error, the
+ * rest with @status.  Return false if no request is held.
+ */
 bool lower_end_after(struct lower *l, unsigned int well, blk_status_t status);
 void lower_refuse(struct lower *l, unsigned int times, blk_status_t refusal);
-/* What is held ends, and what comes does so at once. */
+/* Complete all held requests, and each new request on arrival. */
 void lower_release(struct lower *l, blk_status_t status);
 
 static inline bool lower_end(struct lower *l, blk_status_t status)
@@ -85,17 +90,17 @@ static inline u8 *lower_at(struct lower *l, sector_t sector)
 
 /**
  * struct map - a map on two disks
- * @test: the case
- * @a: a disk
- * @b: another one
+ * @test: the test case
+ * @a: first disk
+ * @b: second disk
  * @md: the map
  * @table: its live table
- * @file: it is open
- * @bdev: of @file
- * @suspend_work: a suspend beside the case
- * @suspend_flags: how
- * @suspend_error: what it came to
- * @suspended: it is over
+ * @file: the open map
+ * @bdev: block device of @file
+ * @suspend_work: suspends the map while the test case runs
+ * @suspend_flags: flags of that suspend
+ * @suspend_error: result of that suspend
+ * @suspended: completed when that suspend has returned
  */
 struct map {
 	struct kunit *test;
@@ -113,28 +118,28 @@ struct map {
 
 #define NOFLUSH		DM_SUSPEND_NOFLUSH_FLAG
 
-/* In @text of a table, %a and %b are the names of the disks. */
+/* Replace %a and %b in the @text of a table by the names of the disks. */
 char *map_text(struct map *map, const char *text);
 void map_create(struct kunit *test, struct map *map);
 void map_start(struct map *map, const char *target, const char *text);
 void map_remove(struct map *map);
-/* In place of the live table; the map is suspended, and stays so. */
+/* Replace the live table.  The map must be suspended, and stays suspended. */
 void map_swap(struct map *map, const char *target, const char *text);
-/* The same, or an errno for a table that is refused. */
+/* As map_swap(), but return a negative error if the table is rejected. */
 int map_try_swap(struct map *map, const char *target, const char *text);
 void map_suspend(struct map *map, unsigned int flags);
 void map_suspend_beside(struct map *map, unsigned int flags);
 void map_resume(struct map *map);
 struct dm_target *map_target(struct map *map);
 
-/* ---- who uses a map ---- */
+/* ---- users of a map ---- */
 
 /**
- * struct io - a bio of a map's user
- * @mem: its memory, that of @bytes
- * @bytes: as it was submitted
- * @ends: how often it has ended
- * @status: how
+ * struct io - a bio submitted to a map
+ * @mem: its data
+ * @bytes: size of @mem
+ * @ends: number of completions
+ * @status: status of the last completion
  */
 struct io {
 	u8 *mem;
@@ -145,10 +150,10 @@ struct io {
 
 struct io *io_submit(struct map *map, blk_opf_t opf, sector_t sector,
 		     unsigned int sectors, u8 fill);
-/* So many, one behind the other, which come as one request. */
+/* Submit @nr consecutive bios that the block layer merges into one request. */
 void io_submit_merged(struct map *map, blk_opf_t opf, sector_t sector,
 		      unsigned int sectors, unsigned int nr, struct io **ios);
-/* It ends once, with that status. */
+/* Expect that @io completes once, with @status. */
 void expect_end(struct kunit *test, struct io *io, blk_status_t status);
 
 #define EXPECT_STATUS(test, got, wanted) \
@@ -159,26 +164,28 @@ static inline bool all_are(const void *mem, u8 fill, size_t bytes)
 	return !memchr_inv(mem, fill, bytes);
 }
 
-/* ---- a target that does as it is told: "kunit-rq %a %b" ---- */
+/* ---- a target whose answers the test sets: "kunit-rq %a %b" ---- */
 
 /**
- * struct script - what the target says, and what it was asked
- * @prep: to prep_map
- * @to_b: it names the second disk, not the first
- * @wakes_in_prep: so often it wakes what is parked while it is asked
- * @room_elsewhere: to no_room: yes, on the other disk
- * @first: to end_io_first
- * @end: to end_io
- * @other_then: after an end_io the other disk is named
- * @preps: prep_map was asked
- * @maps: map
- * @rooms: no_room
- * @firsts: end_io_first
- * @ends: end_io
- * @first_status: what it was told last
- * @first_bytes: what it was told last
- * @end_status: what it was told last
- * @tries: of the request that it was asked about last
+ * struct script - answers of the target, and a record of the calls
+ * @prep: result of prep_map
+ * @to_b: prep_map chooses the second disk, not the first
+ * @wakes_in_prep: number of prep_map calls that wake parked requests and then
+ *	park
+ * @room_elsewhere: result of no_room; if true, prep_map changes to the other
+ *	disk
+ * @first: result of end_io_first
+ * @end: result of end_io
+ * @other_then: prep_map chooses the second disk after a call of end_io_first
+ * @preps: number of prep_map calls
+ * @maps: number of map calls
+ * @rooms: number of no_room calls
+ * @firsts: number of end_io_first calls
+ * @ends: number of end_io calls
+ * @first_status: status in the last call of end_io_first
+ * @first_bytes: size in the last call of end_io_first
+ * @end_status: status in the last call of end_io
+ * @tries: tries of the request in the last call of prep_map
  */
 struct script {
 	enum dm_rq_map prep;
@@ -202,9 +209,9 @@ struct script {
 #define SCRIPT_TABLE	"%a %b"
 
 /**
- * struct rq_bench - what each case of dm_rq_* has
- * @map: with the target, running
- * @script: of the target
+ * struct rq_bench - fixture of each case of dm_rq_*
+ * @map: a running map with the target
+ * @script: script of the target
  */
 struct rq_bench {
 	struct map map;
@@ -214,7 +221,7 @@ struct rq_bench {
 int rq_bench_init(struct kunit *test);
 void rq_bench_exit(struct kunit *test);
 struct dm_rq *rq_bench_core(struct rq_bench *b);
-/* As rq_bench_init(), with other disks: the case begins anew. */
+/* Start the case again with new disks; see lower_create() for the arguments. */
 void rq_bench_again(struct kunit *test, unsigned int depth, unsigned int flags);
 
 #endif /* DM_RQ_KUNIT_H */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of dm-rq: the way down. On a lower queue of its own (dm_rq_kunit.h).
+ * KUnit suite of dm-rq: dispatch of requests to lower queues (dm_rq_kunit.h).
  *
- * suite: dm_rq_map		operations and bios on their way down, and devices that refuse
+ * suite: dm_rq_map		dispatch of operations and bios, and devices that refuse requests
  */
 
 #include <linux/fault-inject.h>
@@ -10,7 +10,7 @@
 
 #include "dm_rq_kunit.h"
 
-/* ---- what arrives ---- */
+/* ---- requests that the device receives ---- */
 
 struct op_param {
 	const char *name;
@@ -42,11 +42,11 @@ static const struct op_param op_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(op, op_params, name);
 
-/* The flags that say what is to be done, less those of the way. */
+/* Flags of the operation, without those for the block layer. */
 #define SAME_FLAGS	(REQ_OP_MASK | REQ_FUA | REQ_RAHEAD | REQ_META | REQ_PRIO | \
 			 REQ_SYNC | REQ_NOUNMAP | REQ_FAILFAST_MASK)
 
-/* The device sees the operation that was asked for, at its place, and data move. */
+/* The device gets the same operation and sector, and transfers the data. */
 static void op_test(struct kunit *test)
 {
 	const struct op_param *p = test->param_value;
@@ -85,7 +85,7 @@ static void op_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b->script.firsts, 0);
 }
 
-/* The bios of a request go down as one, and end each for itself. */
+/* The bios of a request are dispatched together and complete one by one. */
 static void bios_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;
@@ -104,13 +104,13 @@ static void bios_test(struct kunit *test)
 	}
 }
 
-/* The clones of a chained bio's request are bios of their own. */
+/* If the bio of a request is chained, then the clone does not use it. */
 static void chained_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;
 	struct io *io;
 
-	/* The block layer splits it: the rest is chained to what goes first. */
+	/* The block layer splits the bio and chains the parts. */
 	b->map.a.at_once = true;
 	dm_disk(b->map.md)->queue->limits.max_sectors = 16;
 	io = io_submit(&b->map, REQ_OP_WRITE, 0, 64, 0x33);
@@ -120,7 +120,7 @@ static void chained_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, all_are(lower_at(&b->map.a, 0), 0x33, io->bytes));
 }
 
-/* ---- what the target says ---- */
+/* ---- answers of the target ---- */
 
 static void kill_test(struct kunit *test)
 {
@@ -136,7 +136,7 @@ static void kill_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b->script.maps, 0);
 }
 
-/* The block layer keeps it, and asks again by itself. */
+/* DM_RQ_BUSY: the block layer keeps the request and dispatches it again. */
 static void busy_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;
@@ -152,7 +152,7 @@ static void busy_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, all_are(lower_at(&b->map.a, 0), 0x11, SZ_4K));
 }
 
-/* Nobody asks again, before the wake. */
+/* A parked request is not dispatched again before a wake. */
 static void park_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;
@@ -180,7 +180,7 @@ static void park_test(struct kunit *test)
 	}
 }
 
-/* A wake that comes between the target's decision and the list is not lost. */
+/* A wake between the target's decision and the requeue list is not lost. */
 static void wake_early_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;
@@ -193,7 +193,7 @@ static void wake_early_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b->script.preps, 4);
 }
 
-/* ---- devices that refuse ---- */
+/* ---- devices that refuse requests ---- */
 
 struct refuse_param {
 	const char *name;
@@ -215,7 +215,7 @@ static const struct refuse_param refuse_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(refuse, refuse_params, name);
 
-/* It comes back unchanged, is asked about no more than that, and goes once there is room. */
+/* A refused request is unchanged, and is sent once the device accepts it. */
 static void refuse_test(struct kunit *test)
 {
 	const struct refuse_param *p = test->param_value;
@@ -241,7 +241,7 @@ static void refuse_test(struct kunit *test)
 	}
 }
 
-/* Its queue is full: what is there has to end first. */
+/* The queue of the device is full: a request must complete first. */
 static void full_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;
@@ -252,7 +252,7 @@ static void full_test(struct kunit *test)
 	second = io_submit(&b->map, REQ_OP_WRITE, 64, 8, 0x22);
 	KUNIT_EXPECT_TRUE(test, COMES(b->script.preps > 3));
 	KUNIT_EXPECT_EQ(test, b->map.a.arrived, 1);
-	/* There was no clone to map. */
+	/* Without a clone, map is not called. */
 	KUNIT_EXPECT_EQ(test, b->script.maps, 1);
 	lower_end(&b->map.a, BLK_STS_OK);
 	expect_end(test, first, BLK_STS_OK);
@@ -261,7 +261,7 @@ static void full_test(struct kunit *test)
 	expect_end(test, second, BLK_STS_OK);
 }
 
-/* The target knows another device, which has room; where none has, it is asked so often. */
+/* If a device is full, then the target may choose another one. */
 static void no_room_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;
@@ -286,7 +286,7 @@ static void no_room_test(struct kunit *test)
 	expect_end(test, io, BLK_STS_OK);
 }
 
-/* Into a queue that may sleep a request goes from the worker. */
+/* If a lower queue may sleep, then a worker inserts the request. */
 static void blocking_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;
@@ -318,7 +318,7 @@ static const struct gone_param gone_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(gone, gone_params, name);
 
-/* A device that is gone gives no request: the target is told, and no map came before. */
+/* If a device is gone, we get no clone: end_io_first is called, but not map. */
 static void gone_test(struct kunit *test)
 {
 	const struct gone_param *p = test->param_value;
@@ -338,7 +338,7 @@ static void gone_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b->map.a.arrived, 0);
 }
 
-/* ---- what is too large ---- */
+/* ---- requests that are too large ---- */
 
 struct large_param {
 	const char *name;
@@ -354,7 +354,7 @@ static const struct large_param large_params[] = {
 	{ "write", REQ_OP_WRITE, 64, 1, 16, 128, 4 },
 	{ "read", REQ_OP_READ, 64, 1, 16, 128, 4 },
 	{ "odd", REQ_OP_WRITE, 63, 1, 16, 128, 4 },
-	/* The last two bios are no longer too large. */
+	/* The last two bios fit into one request. */
 	{ "bios", REQ_OP_WRITE, 8, 8, 16, 128, 7 },
 	{ "large_bios", REQ_OP_WRITE, 32, 2, 16, 128, 4 },
 	{ "segments", REQ_OP_WRITE, 8, 4, 256, 2, 9 },
@@ -382,8 +382,9 @@ static void expect_same(struct kunit *test, const struct io *io, const u8 *conte
 }
 
 /*
- * A device whose limits are smaller than when the table was loaded gets it in parts, and
- * each bio ends once, with all its data; so twice, as now the limits are known.
+ * If the limits of a device have shrunk since the table was loaded, then a
+ * request is split, and each bio completes once, with all its data.  In the
+ * second round, dm-rq measures requests before it sends them.
  */
 static void large_test(struct kunit *test)
 {
@@ -426,7 +427,7 @@ static const struct none_param none_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(none, none_params, name);
 
-/* A device that takes none of it any more: the map has the same limit from then on. */
+/* If a device has disabled an operation, then the map disables it, too. */
 static void none_test(struct kunit *test)
 {
 	const struct none_param *p = test->param_value;
@@ -446,10 +447,10 @@ static void none_test(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, lim->max_write_zeroes_sectors, 0);
 }
 
-/* ---- no memory ---- */
+/* ---- out of memory ---- */
 
 #if IS_ENABLED(CONFIG_FAILSLAB)
-/* The first member of what mm/failslab.c has, where it is static. */
+/* First member of a static structure in mm/failslab.c. */
 static struct fault_attr *slab_faults;
 
 static void starve(bool on)
@@ -462,7 +463,7 @@ static void starve(bool on)
 	slab_faults->probability = on ? 100 : 0;
 }
 
-/* With the reserve of clones used up, bio by bio; and all of them come to their end. */
+/* If the bio pool is empty, then requests are mapped bio by bio. */
 static void memory_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;
@@ -470,7 +471,7 @@ static void memory_test(struct kunit *test)
 	struct io *ios[36][4];
 	unsigned int i, j, in_parts;
 
-	/* dm-rq has 64 clones; parked, all are mapped while there is no memory. */
+	/* The pool has 64 bios.  Map all requests while memory is short. */
 	b->script.prep = DM_RQ_PARK;
 	for (i = 0; i < 36; i++)
 		io_submit_merged(&b->map, REQ_OP_WRITE, i * 40, 8, 4, ios[i]);
@@ -499,7 +500,7 @@ static void memory_test(struct kunit *test)
 }
 #endif
 
-/* ---- what is in flight ---- */
+/* ---- requests in flight ---- */
 
 static bool count_one(struct dm_rq_io *io, void *data)
 {
@@ -509,7 +510,7 @@ static bool count_one(struct dm_rq_io *io, void *data)
 	return true;
 }
 
-/* With a device, and with a worker; not those that are parked. */
+/* Parked requests are not in flight. */
 static void in_flight_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;

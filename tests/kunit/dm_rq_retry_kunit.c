@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of dm-rq: the way up. On a lower queue of its own (dm_rq_kunit.h).
+ * KUnit suite of dm-rq: completion of requests by lower queues (dm_rq_kunit.h).
  *
- * suite: dm_rq_retry		errors that are passed up, held, tried again; all or a part
+ * suite: dm_rq_retry		errors that are passed up, held or retried
  */
 
 #include <linux/ktime.h>
@@ -55,7 +55,7 @@ static unsigned int submit_shape(struct rq_bench *b, enum shape shape, struct io
 	return 0;
 }
 
-/* So often the target is asked about an error: for each bio, for a part and the rest, or once. */
+/* Number of end_io_first calls: one, one per part, or one per bio. */
 static unsigned int questions(const struct fail_param *p, enum shape shape, unsigned int bios)
 {
 	if (p->first == DM_RQ_HOLD)
@@ -63,7 +63,7 @@ static unsigned int questions(const struct fail_param *p, enum shape shape, unsi
 	return shape == PARTS ? 2 : bios;
 }
 
-/* It went to the other device, once it was time. */
+/* The request was sent to the other device, after the delay if there is one. */
 static void expect_retry(struct kunit *test, const struct fail_param *p, ktime_t failed)
 {
 	struct rq_bench *b = test->priv;
@@ -75,7 +75,7 @@ static void expect_retry(struct kunit *test, const struct fail_param *p, ktime_t
 	KUNIT_EXPECT_EQ(test, b->script.tries, !later);
 }
 
-/* One end each, with the status that it has, and not before that is known. */
+/* Each bio completes once, when its real status is known. */
 static void expect_failure(struct kunit *test, enum shape shape)
 {
 	const struct fail_param *p = test->param_value;
@@ -88,7 +88,7 @@ static void expect_failure(struct kunit *test, enum shape shape)
 	b->script.first = p->first;
 	b->script.end = p->end;
 	b->script.other_then = true;
-	/* Of what passes up in parts the others follow. */
+	/* If an error of one part is passed up, then the other parts follow. */
 	b->map.b.at_once = !retried;
 	b->map.b.answer = p->status;
 	nr = submit_shape(b, shape, ios);
@@ -136,14 +136,14 @@ static void parts_test(struct kunit *test)
 	expect_failure(test, PARTS);
 }
 
-/* ---- of a request a part ends well ---- */
+/* ---- a part of a request succeeds ---- */
 
 struct part_param {
 	const char *name;
 	unsigned int well;
 	enum dm_rq_error first;
 	enum dm_rq_end end;
-	/* Of the four bios, so many are over before the rest is mapped again. */
+	/* Number of bios that complete before the rest is remapped. */
 	unsigned int over;
 	blk_status_t rest;
 };
@@ -161,7 +161,7 @@ static const struct part_param part_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(part, part_params, name);
 
-/* What has ended stays so: the other device gets the rest, from a bio's beginning. */
+/* Completed bios stay completed; the other device gets the remaining bios. */
 static void part_test(struct kunit *test)
 {
 	const struct part_param *p = test->param_value;
@@ -195,7 +195,7 @@ static void part_test(struct kunit *test)
 	}
 }
 
-/* The only bio has no part that has ended: all of it goes again, or has failed. */
+/* A request with one bio is remapped, or fails, as a whole. */
 static void lent_part_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;
@@ -210,7 +210,7 @@ static void lent_part_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b->script.first_bytes, io->bytes);
 	KUNIT_EXPECT_EQ(test, b->map.b.sector, 16);
 	KUNIT_EXPECT_EQ(test, b->map.b.bytes, io->bytes);
-	/* In two steps, each well. */
+	/* The device completes it in two steps, both without error. */
 	lower_end_after(&b->map.b, SZ_8K, BLK_STS_OK);
 	expect_end(test, io, BLK_STS_OK);
 
@@ -221,7 +221,7 @@ static void lent_part_test(struct kunit *test)
 	expect_end(test, io, BLK_STS_MEDIUM);
 }
 
-/* In parts: the first ends well, the second fails once. */
+/* A request is split; the first part succeeds, the second fails once. */
 static void parted_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;
@@ -242,9 +242,9 @@ static void parted_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, all_are(lower_at(&b->map.a, 0), 1, ios[0]->bytes));
 }
 
-/* ---- again and again ---- */
+/* ---- several retries ---- */
 
-/* It is tried as often as the target says so; the count of tries stays at its end. */
+/* The target decides about the number of retries; the counter saturates. */
 static void tries_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;
@@ -261,14 +261,14 @@ static void tries_test(struct kunit *test)
 	}
 	KUNIT_ASSERT_TRUE(test, COMES(lower_end(&b->map.a, BLK_STS_OK)));
 	expect_end(test, io, BLK_STS_OK);
-	/* The next one begins anew. */
+	/* The counter of the next request starts at 0. */
 	io = io_submit(&b->map, REQ_OP_WRITE, 0, 8, 0x11);
 	KUNIT_EXPECT_EQ(test, b->script.tries, 0);
 	lower_end(&b->map.a, BLK_STS_OK);
 	expect_end(test, io, BLK_STS_OK);
 }
 
-/* Held, and then there is nowhere to go: parked until the wake, or killed. */
+/* If there is no path for a held request, then it is parked or killed. */
 static void held_then_parked_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;
@@ -291,7 +291,7 @@ static void held_then_parked_test(struct kunit *test)
 	expect_end(test, io, BLK_STS_OK);
 }
 
-/* Held, and then the device is full: it waits without anybody's help. */
+/* If the device of a held request is full, then no wake is needed. */
 static void held_then_busy_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;
@@ -307,7 +307,7 @@ static void held_then_busy_test(struct kunit *test)
 	expect_end(test, io, BLK_STS_OK);
 }
 
-/* In a flush sequence each step waits for the one before, whatever that meets. */
+/* A step of a flush sequence waits until the previous one has succeeded. */
 static void sequence_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;
@@ -330,7 +330,7 @@ static void sequence_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, all_are(lower_at(&b->map.a, 0), 0x11, SZ_4K));
 }
 
-/* The data that follow a flush which has failed for good are not sent. */
+/* If a flush fails permanently, then the data that follow it are not sent. */
 static void failed_sequence_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of dm-rq: suspends, with requests wherever they may be then. On a lower
- * queue of its own (dm_rq_kunit.h).
+ * KUnit suite of dm-rq: suspends, with requests in each possible place
+ * (dm_rq_kunit.h).
  *
- * suite: dm_rq_suspend		one end each, with its true status and data, over suspends
+ * suite: dm_rq_suspend		each request completes once over suspends, with its status and data
  */
 
 #include "dm_rq_kunit.h"
 
-/* Where a request is when the suspend begins. */
+/* Place of the requests when the suspend begins. */
 enum place { WITH_DEVICE, PARKED, BUSY, PUT_OFF };
 
 struct place_param {
 	const char *name;
 	enum place place;
 	unsigned int flags;
-	/* The suspend is over while the device holds what it has. */
+	/* The suspend returns without a completion by the device. */
 	bool at_once;
 	blk_status_t comes;
-	/* After the resume, from the table that came meanwhile. */
+	/* The requests complete after the resume, by way of the next table. */
 	bool from_next_table;
 };
 
@@ -78,8 +78,8 @@ static void expect_data(struct kunit *test, struct lower *l)
 }
 
 /*
- * A suspend waits for what a device has, and for nothing else.  What it leaves behind is
- * the next table's, which has the disks the other way round.
+ * A suspend only waits for requests that a device has.  The next table, which
+ * has the disks in the opposite order, maps the others.
  */
 static void place_test(struct kunit *test)
 {
@@ -103,7 +103,7 @@ static void place_test(struct kunit *test)
 	if (!p->at_once)
 		expect_data(test, &b->map.a);
 
-	/* Nothing moves in a map that is suspended, for whatever time. */
+	/* A suspended map dispatches no requests, however long we wait. */
 	lower_refuse(&b->map.a, 0, BLK_STS_OK);
 	b->script.prep = DM_RQ_MAPPED;
 	b->script.preps = 0;
@@ -122,7 +122,7 @@ static void place_test(struct kunit *test)
 		expect_data(test, &b->map.b);
 }
 
-/* What a device answers with an error during a suspend is what it would be without. */
+/* An error of the device is handled in the same way during a suspend. */
 struct error_param {
 	const char *name;
 	unsigned int flags;
@@ -183,7 +183,7 @@ static void error_test(struct kunit *test)
 		expect_data(test, p->from_next_table ? &b->map.b : &b->map.a);
 }
 
-/* What comes while the map is suspended waits for the resume. */
+/* A request that arrives while the map is suspended waits for the resume. */
 static void meanwhile_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;
@@ -200,7 +200,7 @@ static void meanwhile_test(struct kunit *test)
 	expect_end(test, ios[1], BLK_STS_OK);
 }
 
-/* A worker has what was held; the suspend waits for it, though no device has anything. */
+/* A suspend also waits for a request that a worker has. */
 static void worker_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;
@@ -215,7 +215,7 @@ static void worker_test(struct kunit *test)
 	map_resume(&b->map);
 }
 
-/* Many suspends of both kinds while requests fail and come back: none is lost or doubled. */
+/* Many suspends during retries: no request is lost or completes twice. */
 static void many_test(struct kunit *test)
 {
 	struct rq_bench *b = test->priv;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* For suites: waiting until something comes, in the kernel's time. */
+/* KUnit suites: wait for a condition, in the kernel's time. */
 #ifndef DM_WAIT_KUNIT_H
 #define DM_WAIT_KUNIT_H
 
 #include <linux/jiffies.h>
 #include <linux/sched.h>
 
-/* Lets a tick pass, unless @end has come. */
+/* Sleep for a tick.  Return false if @end has passed. */
 static inline bool tick_before(unsigned long end)
 {
 	if (!time_before(jiffies, end))
@@ -15,7 +15,7 @@ static inline bool tick_before(unsigned long end)
 	return true;
 }
 
-/* True once @cond is; false if it is not within 20 s. */
+/* Wait until @cond is true.  False: @cond stayed false for 20 s. */
 #define COMES(cond)							\
 ({									\
 	unsigned long __end = jiffies + 20 * HZ;			\

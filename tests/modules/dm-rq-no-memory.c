@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lets blk_rq_prep_clone() find no memory, every so many calls: Debian's kernels
- * have no fault injection, and memory that short cannot be had on order.
+ * Make blk_rq_prep_clone() fail with -ENOMEM in every n-th call: Debian's
+ * kernels have no fault injection, and a test cannot provoke such a memory
+ * shortage.
  *
- * A kprobe at the function's first instruction has another one called in its
- * place.
+ * A kprobe at the first instruction of the function redirects the call to
+ * another function.
  */
 
 #include <linux/kprobes.h>
@@ -12,13 +13,13 @@
 
 static unsigned int every = 1;
 module_param(every, uint, 0644);
-MODULE_PARM_DESC(every, "Fail each call of so many (1: all)");
+MODULE_PARM_DESC(every, "Fail every n-th call (1: all)");
 
 static atomic_t calls = ATOMIC_INIT(0);
 
 static int failed;
 module_param(failed, int, 0444);
-MODULE_PARM_DESC(failed, "How often it was made to fail");
+MODULE_PARM_DESC(failed, "Number of calls that failed");
 
 static noinline int instead(void)
 {
@@ -35,7 +36,7 @@ static int no_memory(struct kprobe *probe, struct pt_regs *regs)
 	return 1;
 }
 
-/* A probe by way of ftrace may change where to go only if it has one of these. */
+/* A probe by ftrace may redirect a call only if it has a post handler. */
 static void nothing(struct kprobe *probe, struct pt_regs *regs,
 		    unsigned long flags)
 {

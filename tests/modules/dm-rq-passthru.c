@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * rq-passthru: a second target on dm-rq, to show that the core is not married to
- * multipath, and to make it give each of a target's answers on request.
+ * rq-passthru: a second target on dm-rq.  It shows that the core does not
+ * depend on multipath, and lets tests choose each result of a target's methods.
  *
- * Table: <device> <first sector>. Messages, each effective at once:
+ * Table: <device> <first sector>. Messages, which take effect immediately:
  *	prep map|busy|park|kill
  *	first pass|hold
  *	end done|again|later
- * Info: how often each method was called, and the maps without an end:
+ * Info: number of calls of each method, and of map calls without an end_io:
  *	<prep> <map> <first> <end> <open>
  */
 
@@ -26,7 +26,7 @@ struct passthru {
 	struct dm_rq rq;
 	struct dm_dev *dev;
 	sector_t start;
-	/* The answers; read and written without a lock, one word each. */
+	/* Results of the methods; each is one word, accessed without a lock. */
 	enum dm_rq_map prep;
 	enum dm_rq_error first;
 	enum dm_rq_end end;
@@ -49,7 +49,7 @@ static enum dm_rq_map passthru_prep_map(struct dm_rq *drq, struct dm_rq_io *io,
 	return READ_ONCE(p->prep);
 }
 
-/* Drivers read the place of a command from the request or from its bios. */
+/* A driver reads the sector from the request or from its bios. */
 static void passthru_map(struct dm_rq *drq, struct dm_rq_io *io,
 			 struct request *clone)
 {
@@ -142,7 +142,7 @@ static void passthru_dtr(struct dm_target *ti)
 	kfree(p);
 }
 
-/* The place of @word in @words, or -1. */
+/* Return the index of @word in @words, or -1. */
 static int place_of(const char *word, const char * const *words)
 {
 	int i;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What differs between the kernels that rqt builds for. tests/Kbuild looks
- * into the headers and sets one RQT_HAVE_* per difference.
+ * Differences between the kernels that rqt builds for. Kbuild searches the
+ * kernel's headers and defines one RQT_HAVE_* per difference.
  */
 #ifndef RQT_COMPAT_H
 #define RQT_COMPAT_H
@@ -16,13 +16,13 @@
 #endif
 
 /**
- * struct rqt_limits - the limits of a path, in words that every kernel knows
+ * struct rqt_limits - limits of a path, independent of the kernel version
  * @block_size: logical and physical block size in bytes
- * @max_sectors: largest request in sectors
- * @max_segments: most segments in a request
- * @write_cache: a volatile cache: flush and FUA arrive
- * @discard: discards arrive
- * @write_zeroes: write-zeroes arrive
+ * @max_sectors: maximum size of a request in sectors
+ * @max_segments: maximum number of segments of a request
+ * @write_cache: advertise a volatile cache, to receive flush and FUA
+ * @discard: advertise discard
+ * @write_zeroes: advertise write-zeroes
  */
 struct rqt_limits {
 	unsigned int	block_size;
@@ -33,7 +33,7 @@ struct rqt_limits {
 	bool		write_zeroes;
 };
 
-/* Discard and write-zeroes move no data: let them be as long as they can. */
+/* Discard and write-zeroes transfer no data, so we allow the maximum size. */
 #define RQT_MAX_ZERO_SECTORS	(UINT_MAX >> SECTOR_SHIFT)
 
 #ifdef RQT_HAVE_ALLOC_DISK_LIMITS

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * rqt: the files under /sys/kernel/debug/rqt, described in rqt.rst.
+ * rqt: the files under /sys/kernel/debug/rqt, which rqt.rst describes.
  *
- * A file is a name with a function that prints it and one that takes what was
- * written; every file of a path gets the path, the others get NULL.
+ * A file has a name, a function that prints it and one that handles writes. The
+ * functions of a file of a path get the path, the others get NULL.
  */
 #include <linux/debugfs.h>
 #include <linux/module.h>
@@ -21,7 +21,7 @@ struct rqt_file {
 	int		(*store)(struct rqt_path *path, char *text);
 };
 
-/* A file as it was opened. */
+/* A debugfs file. */
 struct rqt_node {
 	const struct rqt_file	*file;
 	struct rqt_path		*path;
@@ -127,7 +127,7 @@ static int rqt_hold_show(struct seq_file *m, struct rqt_path *path)
 	return 0;
 }
 
-/* "1", "2", "0", and "0 <status>" to answer the held ones with an error */
+/* "1", "2", "0", or "0 <status>" to complete the held requests with an error */
 static int rqt_hold_store(struct rqt_path *path, char *text)
 {
 	blk_status_t status = BLK_STS_OK;
@@ -230,7 +230,7 @@ static void rqt_record_print(struct seq_file *m, const struct rqt_record *r)
 	rqt_outcome_print(m, r);
 }
 
-/* Copy what is in the ring; @records has room for all of it. */
+/* Copy the entries of the ring; @records has room for all of them. */
 static unsigned int rqt_record_copy(struct rqt_path *path,
 				    struct rqt_record *records)
 {
@@ -486,7 +486,7 @@ int rqt_debugfs_init(void)
 	return 0;
 }
 
-/* Waits for whoever is inside a file. */
+/* Waits until no file is in use. */
 void rqt_debugfs_exit(void)
 {
 	debugfs_remove_recursive(rqt_dir);

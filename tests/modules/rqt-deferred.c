@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * rqt-deferred: makes a deferred error of sense with the qualifier 0x71.
+ * rqt-deferred: turn sense data with the qualifier 0x71 into a deferred error.
  *
- * scsi_debug can be told a sense key and codes, but not the response code.  This changes
- * it on the way, before SCSI looks at the sense: what scsi_debug is told to answer with
- * ASCQ 0x71 arrives as an error of an earlier command (response code 0x71 for 0x70,
- * 0x73 for 0x72).
+ * A test can set the sense key and the codes of scsi_debug, but not the
+ * response code.  We change the response code before SCSI evaluates the sense
+ * data.  Thus an error for which the test sets the ASCQ 0x71 becomes an error
+ * of an earlier command (response code 0x71 for 0x70, 0x73 for 0x72).
  */
 
 #include <linux/kprobes.h>

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * rqt: one memory store seen through several request-based paths.
+ * rqt: several request-based paths to one memory store.
  *
- * A request arrives in rqt_queue_rq(). Under the path's lock it is counted,
- * recorded, and given a plan: refused, or started and answered in some way.
- * After that it waits, if the plan says so, for a release, a timer or a
- * worker, and ends in rqt_finish(). What is transferred and what is reported
- * both follow from the plan.
+ * A request arrives in rqt_queue_rq(). Under the path's lock we count and
+ * record the request and make a plan for it: refuse it, or start it and
+ * complete it in some way. If the plan says so, the request then waits for a
+ * release, a timer or a worker. It completes in rqt_finish(). The plan
+ * determines both the data that are transferred and the status that is
+ * reported.
  */
 #include <linux/bitmap.h>
 #include <linux/blk-mq.h>
@@ -76,7 +77,7 @@ static u8 *rqt_store;
 static struct workqueue_struct *rqt_wq;
 static atomic64_t rqt_seq = ATOMIC64_INIT(0);
 
-/* What a request is */
+/* Properties of a request */
 
 enum rqt_op rqt_op(struct request *rq)
 {
@@ -114,18 +115,19 @@ static struct rqt_path *rqt_rq_path(struct request *rq)
 /* The store */
 
 /*
- * With power_loss, rqt_store is what is in the write cache, or below it, and rqt_stable
- * what is safe; a page of which both differ is dirty.  A flush, or FUA, makes it safe.
+ * With power_loss, rqt_store has the contents as seen through the write cache,
+ * and rqt_stable those on stable storage.  A page in which both may differ is
+ * dirty.  A flush, or FUA, copies it to stable storage.
  */
 #define RQT_PAGES	((unsigned long)size_mb << (20 - PAGE_SHIFT))
 
-/* Protects what follows, and both stores, but for reads; taken in hard irq. */
+/* Protects the following, and writes to both stores; taken in hard irq. */
 static DEFINE_SPINLOCK(rqt_power_lock);
 static u8 *rqt_stable;
 static unsigned long *rqt_dirty;
 static struct rqt_power rqt_power;
 
-/* Bytes @from to @to of the store have been written. */
+/* Account for a write of the bytes @from to @to of the store. */
 static void rqt_written(struct request *rq, size_t from, size_t to)
 {
 	lockdep_assert_held(&rqt_power_lock);
@@ -137,7 +139,7 @@ static void rqt_written(struct request *rq, size_t from, size_t to)
 			   (PAGE_ALIGN(to) - 1) / PAGE_SIZE - (from >> PAGE_SHIFT) + 1);
 }
 
-/* @keep: every dirty page is safe; without it, by chance, or as it was before. */
+/* Empty the cache.  Without @keep, some dirty pages are lost at random. */
 static void rqt_empty_cache(bool keep)
 {
 	unsigned long page;
@@ -160,11 +162,11 @@ static void rqt_empty_cache(bool keep)
 }
 
 /**
- * rqt_set_power - cut the power of the store, or give it back
- * @on: which
+ * rqt_set_power - cut or restore the power of the store
+ * @on: restore the power
  *
- * Without power every request fails with BLK_STS_OFFLINE, also one that was promised
- * something better, if its data has not moved.
+ * Without power every request fails with BLK_STS_OFFLINE, including a request
+ * with another plan if its data has not been transferred.
  *
  * Return: 0; -EOPNOTSUPP without power_loss
  */
@@ -192,7 +194,7 @@ struct rqt_power rqt_get_power(void)
 	return power;
 }
 
-/* Move bytes @from to @to of a read or write, counted from its start. */
+/* Transfer the bytes from @from to @to, counted from the request's start. */
 static void rqt_copy(struct request *rq, unsigned int from, unsigned int to)
 {
 	u8 *store = rqt_store + (blk_rq_pos(rq) << SECTOR_SHIFT);
@@ -255,7 +257,7 @@ static void rqt_transfer_planned(struct request *rq, const struct rqt_plan *plan
 	rqt_transfer_range(rq, plan->fail_to, bytes);
 }
 
-/* Let a request fail as a whole instead of what was planned. */
+/* Change a plan: the whole request fails. */
 static void rqt_plan_failure(struct request *rq, struct rqt_plan *plan,
 			     blk_status_t status)
 {
@@ -267,8 +269,8 @@ static void rqt_plan_failure(struct request *rq, struct rqt_plan *plan,
 }
 
 /*
- * Move the data of what ends well. To be done before the first byte is
- * completed, since the plan counts from the start of the whole request.
+ * Transfer the data of the parts that succeed. Do this before the first byte
+ * completes, because the plan counts from the start of the whole request.
  */
 static void rqt_transfer(struct request *rq)
 {
@@ -321,7 +323,7 @@ static void rqt_record_start(struct rqt_path *path, struct request *rq)
 	};
 }
 
-/* By the time a request ends its line may be overwritten by a younger one. */
+/* When a request completes, a newer one may have overwritten its entry. */
 static void rqt_record_outcome(struct rqt_path *path, struct rqt_cmd *cmd,
 			       enum rqt_outcome outcome, blk_status_t status)
 {
@@ -338,9 +340,9 @@ static void rqt_record_outcome(struct rqt_path *path, struct rqt_cmd *cmd,
 		  status != BLK_STS_OK;
 }
 
-/* The answer */
+/* Completion */
 
-/* Account for the end of a request; must come before the end itself. */
+/* Account for a completion; must be called before the request completes. */
 static void rqt_account_end(struct rqt_path *path, struct request *rq)
 {
 	struct rqt_cmd *cmd = blk_mq_rq_to_pdu(rq);
@@ -358,15 +360,15 @@ static void rqt_account_end(struct rqt_path *path, struct request *rq)
 	spin_unlock_irqrestore(&path->lock, flags);
 
 	/*
-	 * While the request is ours the queue cannot go away. This is for
-	 * the other hardware queues; the block layer restarts that of the
-	 * request by itself.
+	 * While we own the request, the queue cannot go away. The block
+	 * layer itself restarts the hardware queue of the request, so this
+	 * is for the other hardware queues.
 	 */
 	if (waiting)
 		blk_mq_run_hw_queues(rq->q, true);
 }
 
-/* End what is left of a request: the failing bytes and what follows them. */
+/* Complete the rest of a request: the failed range and the bytes after it. */
 static void rqt_finish_rest(struct request *rq)
 {
 	struct rqt_cmd *cmd = blk_mq_rq_to_pdu(rq);
@@ -381,11 +383,11 @@ static void rqt_finish_rest(struct request *rq)
 		__blk_mq_end_request(rq, plan.end_status);
 		return;
 	}
-	/* The whole of a good request, of a flush, or a good last part. */
+	/* A successful request, a flush, or a successful last part. */
 	blk_mq_end_request(rq, plan.end_status);
 }
 
-/* Only who takes the request from OWNED may end it. */
+/* The context that changes the state from OWNED completes the request. */
 static bool rqt_claim(struct request *rq)
 {
 	struct rqt_cmd *cmd = blk_mq_rq_to_pdu(rq);
@@ -406,10 +408,10 @@ static bool rqt_claim(struct request *rq)
 }
 
 /**
- * rqt_finish - answer a request as planned
- * @rq: a request that is ours
+ * rqt_finish - complete a request as planned
+ * @rq: a request that we own
  *
- * Context: any. The request, or its failing rest, ends here or, after
+ * Context: any. The request, or its failed rest, completes here or, after
  * rqt_plan.later_us, in the timer.
  */
 static void rqt_finish(struct request *rq)
@@ -440,7 +442,7 @@ static void rqt_work(struct work_struct *work)
 	rqt_finish(blk_mq_rq_from_pdu(cmd));
 }
 
-/* Answer in the context that the path was set to. */
+/* Complete the request in the context that is configured for the path. */
 static void rqt_answer(struct request *rq)
 {
 	struct rqt_cmd *cmd = blk_mq_rq_to_pdu(rq);
@@ -482,10 +484,7 @@ static void rqt_answer_after(struct request *rq, u64 ns)
 
 /* Holding */
 
-/*
- * Keep a request. A release may have come since the request was admitted:
- * then it is too late to be kept.
- */
+/* Hold a request, unless a release has come since we admitted it. */
 static bool rqt_park(struct rqt_path *path, struct request *rq)
 {
 	struct rqt_cmd *cmd = blk_mq_rq_to_pdu(rq);
@@ -504,9 +503,9 @@ static bool rqt_park(struct rqt_path *path, struct request *rq)
 }
 
 /**
- * rqt_release - answer all held requests, in the order in which they came
+ * rqt_release - complete all held requests in the order of their arrival
  * @path: the path
- * @status: BLK_STS_OK, or what they fail with instead
+ * @status: BLK_STS_OK to follow the plan, or the error with which they fail
  */
 void rqt_release(struct rqt_path *path, blk_status_t status)
 {
@@ -531,7 +530,7 @@ void rqt_release(struct rqt_path *path, blk_status_t status)
 /* Submission */
 
 /**
- * rqt_set_slots - change how many requests a path takes at once
+ * rqt_set_slots - set the maximum number of requests of a path
  * @path: the path
  * @nr: 1 to rqt_path.max_slots
  */
@@ -539,13 +538,13 @@ void rqt_set_slots(struct rqt_path *path, unsigned int nr)
 {
 	spin_lock_irq(&path->lock);
 	path->slots = nr;
-	/* Under the lock, or the disk could be deleted meanwhile. */
+	/* Under the lock, otherwise the disk could be deleted meanwhile. */
 	if (!path->gone)
 		blk_mq_run_hw_queues(path->disk->queue, true);
 	spin_unlock_irq(&path->lock);
 }
 
-/* How long the path takes: its wire is shared, its slots are not. */
+/* Service time: all requests share the wire, but each slot has its own time. */
 static u64 rqt_service_ns(struct rqt_path *path, struct request *rq,
 			  const struct rqt_plan *plan)
 {
@@ -583,9 +582,9 @@ static void rqt_plan(struct rqt_path *path, struct request *rq,
 }
 
 /*
- * BLK_STS_DEV_RESOURCE promises that the queue will be run again. The end of
- * a request of the same hardware queue does that; if there is none, have the
- * block layer try again after a while.
+ * BLK_STS_DEV_RESOURCE promises that the queue will be run again. The
+ * completion of a request of the same hardware queue does that. If there is
+ * none, let the block layer retry after a delay.
  */
 static blk_status_t rqt_busy(struct rqt_path *path, struct blk_mq_hw_ctx *hctx,
 			     blk_status_t status)
@@ -602,7 +601,7 @@ static bool rqt_full(struct rqt_path *path)
 	return true;
 }
 
-/* What a rule refuses is recorded; full slots would flood the record. */
+/* Record only requests that a rule refuses: full slots would flood it. */
 static blk_status_t rqt_refuse(struct rqt_path *path,
 			       struct blk_mq_hw_ctx *hctx, struct request *rq)
 {
@@ -634,13 +633,13 @@ static void rqt_account_start(struct rqt_path *path,
 }
 
 /**
- * rqt_admit - decide what becomes of a request
+ * rqt_admit - refuse a request or plan its completion
  * @path: the path
- * @hctx: where it arrived
+ * @hctx: hardware queue that dispatched the request
  * @rq: the request, not started
- * @ns: set to how long to wait before the answer
+ * @ns: set to the delay before completion
  *
- * Return: BLK_STS_OK if the request is ours, else what queue_rq returns
+ * Return: BLK_STS_OK if we accept the request, else the result of queue_rq
  */
 static blk_status_t rqt_admit(struct rqt_path *path, struct blk_mq_hw_ctx *hctx,
 			      struct request *rq, u64 *ns)
@@ -699,7 +698,7 @@ static blk_status_t rqt_queue_rq(struct blk_mq_hw_ctx *hctx,
 	return BLK_STS_OK;
 }
 
-/* Whatever the delay, we still have the request: nothing is ever lost. */
+/* We own the request during any delay, so we restart the timer. */
 static enum blk_eh_timer_return rqt_timeout(struct request *rq)
 {
 	struct rqt_path *path = rqt_rq_path(rq);
@@ -724,7 +723,7 @@ static int rqt_init_request(struct blk_mq_tag_set *set, struct request *rq,
 	return 0;
 }
 
-/* The timer that ended the request may still be on its way out. */
+/* The timer function that completed the request may still be running. */
 static void rqt_exit_request(struct blk_mq_tag_set *set, struct request *rq,
 			     unsigned int hctx_idx)
 {
@@ -748,11 +747,11 @@ static const struct block_device_operations rqt_fops = {
 /* Disks */
 
 /**
- * rqt_remove - delete the disk of a path; what refers to it stays valid
+ * rqt_remove - delete the disk of a path; references to it stay valid
  * @path: the path
- * @status: what held and later requests are answered with
+ * @status: status of held and later requests
  *
- * Deleting a disk waits for its requests, so none may be kept back.
+ * Deletion of a disk waits for its requests, so we must not hold any.
  */
 void rqt_remove(struct rqt_path *path, blk_status_t status)
 {
@@ -820,7 +819,7 @@ static void rqt_init_path(struct rqt_path *path, unsigned int nr)
 	INIT_LIST_HEAD(&path->held);
 	INIT_LIST_HEAD(&path->rules);
 	path->ring_size = record_size;
-	/* blk-mq may have given us fewer queues than were asked for. */
+	/* blk-mq may have allocated fewer queues than we requested. */
 	path->max_slots = path->set.queue_depth * path->set.nr_hw_queues;
 	path->slots = path->max_slots;
 }

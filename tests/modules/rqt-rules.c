@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * rqt: rules, which pick requests and say how they are answered.
+ * rqt: rules, which select requests and determine their result.
  *
  *	<op> <sectors> <when> <action>
  *
- * The grammar is in rqt.rst. Rules are tried in order and the first one that
- * picks a request decides; the ones behind it do not even count that request.
+ * The grammar is in rqt.rst. We try the rules in order. The first rule that
+ * selects a request decides, and the rules after it do not count that request.
  */
 #include <linux/ctype.h>
 #include <linux/kernel.h>
@@ -17,8 +17,8 @@
 
 enum rqt_when {
 	RQT_ALWAYS,
-	RQT_SPAN,	/* the from-th to the to-th */
-	RQT_EVERY,	/* each from-th */
+	RQT_SPAN,	/* the requests from @from to @to */
+	RQT_EVERY,	/* every @from-th request */
 };
 
 enum rqt_action {
@@ -33,24 +33,24 @@ enum rqt_action {
 
 /**
  * struct rqt_rule - one rule
- * @node: place in rqt_path.rules
- * @text: as it was written, for the list
+ * @node: entry in rqt_path.rules
+ * @text: the rule as written, for the list
  * @ops: bit per enum rqt_op
- * @any_sector: all requests, also those without sectors
- * @first: first sector it looks at
- * @last: last sector it looks at
- * @when: how requests are counted
- * @from: which of the counted requests
- * @to: which of the counted requests
- * @action: what happens to the picked ones
- * @status: for the failing actions
- * @bio: for the fail_bio actions, from 1
- * @bytes: for RQT_PARTIAL
- * @us: for RQT_DELAY and RQT_PARTIAL
- * @torn: data of failing parts moves
- * @copied: for RQT_HOLD: data moves at submission
- * @seen: requests that fit @ops, sectors and action
- * @hits: those it picked
+ * @any_sector: match all requests, including those without sectors
+ * @first: first sector of the range
+ * @last: last sector of the range
+ * @when: selection among the matching requests
+ * @from: first selected request, or the interval
+ * @to: last selected request
+ * @action: action for selected requests
+ * @status: status for the actions that fail requests
+ * @bio: number of the bio for the fail_bio actions, from 1
+ * @bytes: size for RQT_PARTIAL
+ * @us: time for RQT_DELAY and for the option later
+ * @torn: transfer the data of failed parts
+ * @copied: for RQT_HOLD: transfer the data at submission
+ * @seen: requests that match @ops, sectors and action
+ * @hits: requests that the rule selected
  */
 struct rqt_rule {
 	struct list_head	node;
@@ -125,7 +125,7 @@ int rqt_status_parse(const char *name, blk_status_t *status)
 	return -EINVAL;
 }
 
-/* The next word of a line, or NULL. */
+/* Return the next word of a line, or NULL. */
 char *rqt_word(char **rest)
 {
 	char *word;
@@ -230,7 +230,7 @@ static int rqt_parse_when(struct rqt_rule *r, char **rest)
 	return word ? rqt_span(word, 1, &r->from, &r->to) : -EINVAL;
 }
 
-/* A resource status cannot end a request, only refuse it. */
+/* A resource status cannot complete a request, but only refuse it. */
 static int rqt_parse_fail(struct rqt_rule *r, char **rest)
 {
 	if (rqt_status_parse(rqt_word(rest), &r->status))
@@ -309,7 +309,7 @@ static int rqt_parse_action(struct rqt_rule *r, char **rest)
 	return -EINVAL;
 }
 
-/* The words that may follow an action, each only where it means something. */
+/* Options after an action; each is valid for some actions only. */
 static int rqt_parse_options(struct rqt_rule *r, char **rest)
 {
 	bool fails = r->action <= RQT_PARTIAL;
@@ -347,9 +347,9 @@ static int rqt_rule_parse(struct rqt_rule *r, char *line)
 }
 
 /**
- * rqt_rule_add - parse a rule and put it behind the others
- * @path: whose rule
- * @line: the rule, cut into words on the way
+ * rqt_rule_add - parse a rule and append it to the list
+ * @path: the path
+ * @line: the rule; modified by parsing
  *
  * Return: 0, -EINVAL or -ENOMEM
  */
@@ -408,7 +408,7 @@ static bool rqt_rule_covers(const struct rqt_rule *r, struct request *rq)
 	return first <= r->last && first + blk_rq_sectors(rq) > r->first;
 }
 
-/* A request that is too short for an action is not one to count. */
+/* If a request is too short for the action, then the rule does not count it. */
 static bool rqt_rule_applies(const struct rqt_rule *r, struct request *rq)
 {
 	switch (r->action) {
@@ -445,7 +445,7 @@ static bool rqt_rule_picks(struct rqt_rule *r, struct request *rq)
 	return true;
 }
 
-/* Where the nr-th bio of a request is, in bytes from its start. */
+/* Set the range of the nr-th bio of a request, in bytes from its start. */
 static void rqt_bio_bytes(struct request *rq, unsigned int nr,
 			  unsigned int *from, unsigned int *to)
 {
@@ -491,16 +491,17 @@ static void rqt_rule_plan(const struct rqt_rule *r, struct request *rq,
 		rqt_bio_bytes(rq, r->bio, &plan->fail_from, &plan->fail_to);
 	if (r->action == RQT_FAIL_BIO)
 		plan->fail_to = blk_rq_bytes(rq);
-	/* What was done last is what the request ends with, as in SCSI. */
+	/* As in SCSI, the last part determines the status of the request. */
 	if (plan->fail_to < blk_rq_bytes(rq))
 		plan->end_status = BLK_STS_OK;
 }
 
 /**
- * rqt_rules_apply - let the first rule that picks a request plan its answer
- * @path: where the request arrived
- * @rq: a request, not yet started
- * @plan: zeroed; untouched if no rule picks the request
+ * rqt_rules_apply - plan the result of a request by the first rule that selects
+ * it
+ * @path: the path that received the request
+ * @rq: the request, not yet started
+ * @plan: zeroed plan; not changed if no rule selects the request
  *
  * Context: rqt_path.lock held.
  */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * rqt: a test block driver, one memory store seen through several
- * request-based paths whose behaviour tests can change and record.
+ * rqt: a test block driver with several request-based paths to one memory
+ * store.  Tests can change the behaviour of a path, and read a record of its
+ * requests.
  *
- * rqt-main.c     the store, submission, the answer, disks
+ * rqt-main.c     the store, submission, completion, disks
  * rqt-rules.c    rules: parse, match, print
  * rqt-debugfs.c  the files under /sys/kernel/debug/rqt
  */
@@ -31,7 +32,7 @@ enum rqt_op {
 	RQT_NR_OPS
 };
 
-/* In which context a request is answered. */
+/* The context in which a request is completed. */
 enum rqt_complete {
 	RQT_INLINE,	/* inside queue_rq, or in the service timer */
 	RQT_SOFTIRQ,	/* blk_mq_complete_request() */
@@ -42,24 +43,25 @@ enum rqt_complete {
 
 enum rqt_hold {
 	RQT_HOLD_OFF,
-	RQT_HOLD_LATE,		/* data moves when the request is answered */
-	RQT_HOLD_COPIED,	/* data moves at submission */
+	RQT_HOLD_LATE,		/* data is transferred at completion */
+	RQT_HOLD_COPIED,	/* data is transferred at submission */
 	RQT_NR_HOLD
 };
 
 /**
- * struct rqt_plan - how one request is going to be answered
- * @refuse: queue_rq returns this and the request is not started
- * @status: what bytes @fail_from to @fail_to, or all of a request without
- *	bytes, end with
+ * struct rqt_plan - planned result of a request
+ * @refuse: if not BLK_STS_OK, queue_rq returns it and does not start the
+ *	request
+ * @status: status of the bytes from @fail_from to @fail_to, or of a request
+ *	without data
  * @fail_from: first byte that fails
- * @fail_to: first byte after those that fail; the rest ends well
- * @end_status: what the request itself ends with, once its bios are done
- * @torn: move the data of the failing bytes all the same
- * @late: move the data when answering, not at submission
+ * @fail_to: first byte after the failed range; the rest succeeds
+ * @end_status: status of the request itself after its bios have completed
+ * @torn: transfer the data of the failed range, too
+ * @late: transfer the data at completion, not at submission
  * @hold: keep the request until it is released
- * @later_us: wait this long between the good first part and the failure
- * @delay_us: wait this long before answering, on top of the service time
+ * @later_us: delay between the successful first part and the failure
+ * @delay_us: delay of the completion, in addition to the service time
  */
 struct rqt_plan {
 	blk_status_t	refuse;
@@ -76,21 +78,21 @@ struct rqt_plan {
 
 enum rqt_cmd_state {
 	RQT_CMD_IDLE,		/* the block layer's */
-	RQT_CMD_OWNED,		/* started, to be answered by us */
-	RQT_CMD_ENDING,		/* being answered: nobody else may */
+	RQT_CMD_OWNED,		/* started; we complete it */
+	RQT_CMD_ENDING,		/* one context is completing it */
 };
 
 /**
  * struct rqt_cmd - the driver's part of a request
- * @state: enum rqt_cmd_state; finds requests that are ended twice
- * @node: place in rqt_path.held, under rqt_path.lock
- * @timer: service time, and the pause before the failing rest
+ * @state: enum rqt_cmd_state; detects requests that complete twice
+ * @node: entry in rqt_path.held, under rqt_path.lock
+ * @timer: service time, and the delay before the failed rest
  * @work: for RQT_WORK
- * @plan: the answer
- * @complete: rqt_path.complete when the request was submitted
- * @rest: the good part is done, the next timer ends the rest
- * @releases: rqt_path.releases when the request was submitted
- * @pos: place in the record
+ * @plan: planned result
+ * @complete: rqt_path.complete at submission
+ * @rest: the first part has completed; the next timer completes the rest
+ * @releases: rqt_path.releases at submission
+ * @pos: position in the record
  */
 struct rqt_cmd {
 	atomic_t		state;
@@ -111,7 +113,7 @@ enum rqt_outcome {
 	RQT_REFUSED,
 };
 
-/* One line of the record: a request that reached a path. */
+/* One line of the record: a request that a path received. */
 struct rqt_record {
 	u64			seq;	/* over all paths */
 	u64			pos;	/* within the path */
@@ -127,7 +129,7 @@ struct rqt_record {
 	blk_status_t		status;
 	unsigned int		fail_from;
 	unsigned int		fail_to;
-	bool			part;	/* some bytes ended otherwise */
+	bool			part;	/* @status is that of a part only */
 };
 
 struct rqt_stats {
@@ -145,41 +147,42 @@ struct rqt_stats {
 
 /**
  * struct rqt_path - one path to the store
- * @nr: its number
- * @disk: its disk, valid from load to unload
- * @set: its tags, shared with nobody
- * @lock: protects all that follows; taken in hard irq
- * @complete: in which context requests are answered
- * @hold: swallow what arrives
- * @dead: fail what arrives with BLK_STS_TRANSPORT
- * @gone: the disk is being deleted: answer everything with this status
+ * @nr: number of the path
+ * @disk: disk of the path, valid from load to unload
+ * @set: tag set, not shared with other paths
+ * @lock: protects the following members except @removing; taken in hard irq
+ * @complete: context in which requests are completed
+ * @hold: hold requests that arrive
+ * @dead: fail requests that arrive with BLK_STS_TRANSPORT
+ * @gone: if not BLK_STS_OK, the disk is being deleted, and all requests end
+ *	with it
  * @service_us: service time of a request
  * @mbps: bandwidth in 10^6 bytes per second, 0 is no limit
- * @wire_free_ns: when the last data transfer ends
- * @slots: most requests at once
- * @max_slots: how many tags there are
- * @waiting: a request was refused for want of a slot
- * @releases: counts releases, so that none is missed by a request on its way
- *	to @held
- * @held: swallowed requests
- * @rules: struct rqt_rule, in the order in which they are tried
- * @ring: the record, @ring_size long
- * @ring_size: never changes
- * @head: position of the next record
- * @tail: position of the first record to show
- * @stats: what stats shows
+ * @wire_free_ns: end of the last data transfer
+ * @slots: maximum number of requests at a time
+ * @max_slots: number of tags
+ * @waiting: a request was refused because no slot was free
+ * @releases: number of releases, so that a request on its way to @held does not
+ *	miss one
+ * @held: held requests
+ * @rules: struct rqt_rule, in the order in which we try them
+ * @ring: the record, with @ring_size entries
+ * @ring_size: constant
+ * @head: position of the next entry
+ * @tail: position of the first entry to show
+ * @stats: contents of the file stats
  * @started: requests started since load
- * @ended: requests ended since load
- * @double_ends: requests that somebody tried to end twice
- * @hctx_inflight: requests in flight by hardware queue
- * @removing: bit 0: the disk is deleted, or about to be; atomic bitops
+ * @ended: requests completed since load
+ * @double_ends: attempts to complete a request twice
+ * @hctx_inflight: requests in flight, by hardware queue
+ * @removing: bit 0: the disk is or will be deleted; atomic bitops
  */
 struct rqt_path {
 	unsigned int		nr;
 	struct gendisk		*disk;
 	struct blk_mq_tag_set	set;
 
-	spinlock_t		lock;	/* all that follows but @removing */
+	spinlock_t		lock;	/* see above */
 	enum rqt_complete	complete;
 	enum rqt_hold		hold;
 	bool			dead;
@@ -206,7 +209,10 @@ struct rqt_path {
 	unsigned long		removing;
 };
 
-/* The power of the store, and how many pages of the cache cuts have lost, and kept. */
+/*
+ * State of the store's power, and the number of cached pages that cuts lost and
+ * kept.
+ */
 struct rqt_power {
 	bool		off;
 	u64		cuts;

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * rqt: a SCSI hardware handler that answers as it is told, and "other", one that it
- * may find attached in its place.
+ * A SCSI hardware handler "rqt" whose results the test sets, and a handler
+ * "other" that may be attached instead.
  *
  * /sys/kernel/debug/rqt-handler/ has
- *	control		takes "<disk> <command>"; a disk is h:c:t:l, or * for all that
- *			have the handler
- *		answer <outcome> [<times>]	then ok again; times 0 is for ever
- *		answer hold [<times>]		no answer until "release"
- *		delay <ms>			before each answer
- *		release <outcome>		what was held is answered
- *		attach <outcome>		("*" only) of an attempt to attach
+ *	control		accepts "<disk> <command>"; a disk is h:c:t:l, or * for all
+ *			disks with the handler
+ *		answer <outcome> [<times>]	then ok again; times 0: always
+ *		answer hold [<times>]		no result before "release"
+ *		delay <ms>			delay each result
+ *		release <outcome>		complete held activations
+ *		attach <outcome>		("*" only) result of attaching
  *	log		"<ms> <disk> activate", "<ms> <disk> <outcome>", "<ms> <disk>
- *			params <words>"; anything written empties it
+ *			params <words>"; any write empties it
  *
- * Outcomes are the names of SCSI_DH_*, less that prefix, in lower case.
+ * Outcomes are the names of SCSI_DH_* in lower case, without that prefix.
  */
 
 #include <linux/debugfs.h>
@@ -73,7 +73,7 @@ static const struct {
 	{ "nosys", SCSI_DH_NOSYS },
 };
 
-/* Protects all that follows. */
+/* Protects disks, held, lines and nr_lines. */
 static DEFINE_SPINLOCK(lock);
 static LIST_HEAD(disks);
 static LIST_HEAD(held);
@@ -127,7 +127,7 @@ static void note(const char *disk, const char *what, const char *more)
 
 /* ---- the handler ---- */
 
-/* Handlers answer from wherever they are; here, where nothing may sleep. */
+/* A handler may complete in any context; we do so where it must not sleep. */
 static void answer(struct rqt_activation *a)
 {
 	unsigned long flags;
@@ -215,7 +215,7 @@ static void rqt_detach(struct scsi_device *sdev)
 	kfree(disk);
 }
 
-/* "2\0one\0two\0"; a first word "bad" is refused. */
+/* "2\0one\0two\0"; we reject the word "bad". */
 static int rqt_set_params(struct scsi_device *sdev, const char *params)
 {
 	struct rqt_disk *disk = sdev->handler_data;
