@@ -103,7 +103,10 @@ static void park(struct dm_rq_io *io, struct request *rq, int wakes)
 	blk_mq_requeue_request(rq, false);
 	/* From here on, another context may use @rq and @io. */
 
-	/* Pairs with the barrier in dm_rq_wake(): one of us sees the other. */
+	/*
+	 * Pairs with the barrier in dm_rq_wake(): either the kick there finds
+	 * the request, or we see the new count and kick the list again.
+	 */
 	smp_mb();
 	if (atomic_read(&drq->wakes) != wakes)
 		blk_mq_kick_requeue_list(q);

@@ -538,7 +538,7 @@ void rqt_set_slots(struct rqt_path *path, unsigned int nr)
 {
 	spin_lock_irq(&path->lock);
 	path->slots = nr;
-	/* Under the lock, otherwise the disk could be deleted meanwhile. */
+	/* Under the lock, to prevent deletion of the disk meanwhile. */
 	if (!path->gone)
 		blk_mq_run_hw_queues(path->disk->queue, true);
 	spin_unlock_irq(&path->lock);
@@ -751,7 +751,8 @@ static const struct block_device_operations rqt_fops = {
  * @path: the path
  * @status: status of held and later requests
  *
- * Deletion of a disk waits for its requests, so we must not hold any.
+ * Deletion of a disk waits for its requests.  To avoid a deadlock, we must not
+ * hold any of them.
  */
 void rqt_remove(struct rqt_path *path, blk_status_t status)
 {

@@ -162,8 +162,8 @@ struct rqt_stats {
  * @slots: maximum number of requests at a time
  * @max_slots: number of tags
  * @waiting: a request was refused because no slot was free
- * @releases: number of releases, so that a request on its way to @held does not
- *	miss one
+ * @releases: number of releases, to ensure that a request on its way to @held
+ *	does not miss one
  * @held: held requests
  * @rules: struct rqt_rule, in the order in which we try them
  * @ring: the record, with @ring_size entries
