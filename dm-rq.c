@@ -40,7 +40,7 @@
 #define IO_MUST_END	BIT(4)	/* ... but must decide to end the request */
 #define IO_SPLIT	BIT(5)	/* the device refused it as too large */
 
-/* Size of the bio pool for clones that cannot use the request's bio. */
+/* Size of the bio pool, for clones which cannot use the request's bio. */
 #define CLONE_BIOS	64
 
 static unsigned int nr_hw_queues = 2;
@@ -204,7 +204,7 @@ static blk_status_t restore_bio(struct dm_rq_io *io, struct request *rq)
 /* ---- completion of a clone ---- */
 
 /**
- * dm_rq_lower_limits() - disable an operation of a map that its device disabled
+ * dm_rq_inherit_disabled_ops() - disable what a device has disabled
  * @map: the map's queue
  * @device: the device's queue; its driver has disabled the operation
  * @op: the operation that failed
@@ -217,8 +217,9 @@ static blk_status_t restore_bio(struct dm_rq_io *io, struct request *rq)
  *
  * Context: any, hard irq included.
  */
-void dm_rq_lower_limits(struct request_queue *map, struct request_queue *device,
-			enum req_op op, blk_status_t status)
+void dm_rq_inherit_disabled_ops(struct request_queue *map,
+				struct request_queue *device, enum req_op op,
+				blk_status_t status)
 {
 	if (status != BLK_STS_TARGET && status != BLK_STS_NOTSUPP)
 		return;
@@ -229,7 +230,7 @@ void dm_rq_lower_limits(struct request_queue *map, struct request_queue *device,
 	    !device->limits.max_write_zeroes_sectors)
 		dm_rq_disable_write_zeroes(map);
 }
-EXPORT_SYMBOL_GPL(dm_rq_lower_limits);
+EXPORT_SYMBOL_GPL(dm_rq_inherit_disabled_ops);
 
 /*
  * A bio of @bytes of the clone on @q failed.  Depending on the target, either
@@ -245,7 +246,7 @@ static void handle_error(struct dm_rq_io *io, struct request *rq,
 
 	if (!io->status)
 		io->status = status;
-	dm_rq_lower_limits(rq->q, q, req_op(rq), status);
+	dm_rq_inherit_disabled_ops(rq->q, q, req_op(rq), status);
 
 	hold = drq->ops->end_io_first(drq, io, status, bytes) == DM_RQ_HOLD;
 	if (hold || dm_rq_has_end_io(rq)) {
@@ -570,7 +571,7 @@ static bool needs_split(struct dm_rq_io *io, struct request *rq,
 	       ((io->flags & IO_SPLIT) || is_over_limits(q, rq));
 }
 
-/* Undo prep_clone() for a clone that no device has seen. */
+/* Undo prep_clone() before a device has seen the clone. */
 static void unprep_clone(struct dm_rq_io *io, struct request *rq,
 			 struct request *clone)
 {
@@ -602,7 +603,7 @@ static bool alloc_failed(struct dm_rq_io *io, struct request *rq,
 	return true;
 }
 
-/* Free a clone that no device has accepted. */
+/* Free a clone after the device has refused it. */
 static void drop_clone(struct dm_rq_io *io, struct request *rq,
 		       struct request *clone, blk_status_t status)
 {
@@ -696,7 +697,7 @@ static bool has_other_device(struct dm_rq_io *io)
 {
 	const struct dm_rq_ops *ops = io->drq->ops;
 
-	return ops->no_room && ops->no_room(io->drq, io);
+	return ops->device_full && ops->device_full(io->drq, io);
 }
 
 /*
@@ -814,7 +815,7 @@ EXPORT_SYMBOL_GPL(dm_rq_clone_and_map);
 
 struct in_flight_iter {
 	unsigned int io_offset;
-	dm_rq_visit_fn *fn;
+	dm_rq_in_flight_fn *fn;
 	void *data;
 };
 
@@ -826,7 +827,7 @@ static bool call_in_flight_fn(struct request *rq, void *data)
 }
 
 /**
- * dm_rq_visit_in_flight() - call a function for each request in flight
+ * dm_rq_for_each_in_flight() - call a function for each request in flight
  * @drq: the map's core object
  * @fn: the function; must not sleep. If it returns false, the iteration ends
  * @data: passed to @fn
@@ -840,7 +841,8 @@ static bool call_in_flight_fn(struct request *rq, void *data)
  *
  * Context: process, may sleep; the caller holds the map.
  */
-void dm_rq_visit_in_flight(struct dm_rq *drq, dm_rq_visit_fn *fn, void *data)
+void dm_rq_for_each_in_flight(struct dm_rq *drq, dm_rq_in_flight_fn *fn,
+			      void *data)
 {
 	struct in_flight_iter iter = { READ_ONCE(drq->io_offset), fn, data };
 
@@ -848,7 +850,7 @@ void dm_rq_visit_in_flight(struct dm_rq *drq, dm_rq_visit_fn *fn, void *data)
 		blk_mq_tagset_busy_iter(dm_disk(drq->md)->queue->tag_set,
 					call_in_flight_fn, &iter);
 }
-EXPORT_SYMBOL_GPL(dm_rq_visit_in_flight);
+EXPORT_SYMBOL_GPL(dm_rq_for_each_in_flight);
 
 /* ---- wake ---- */
 
@@ -879,12 +881,12 @@ void dm_rq_wake(struct dm_rq *drq)
 EXPORT_SYMBOL_GPL(dm_rq_wake);
 
 /**
- * dm_rq_wake_and_wait() - map all parked requests again, and wait for that
+ * dm_rq_wake_and_wait() - map all parked requests again, and wait
  * @drq: the map's core object
  *
  * For presuspend, while the queue still runs.  When the function returns, we
- * have asked the target again about all requests that were parked, except those
- * that the I/O scheduler still holds back (mq-deadline with very many of them).
+ * have asked the target again about all parked requests, except those which the
+ * I/O scheduler still holds back (mq-deadline with very many requests).
  *
  * Context: process, may sleep.
  */

@@ -67,9 +67,9 @@ struct dm_rq_bio_details {
  *	request
  * @bdev: in place of @src, while there is no clone: the chosen device. In a
  *	punted request, NULL lets the worker ask the target again
- * @done: bytes that completed without error and are not reported to the request
+ * @done: bytes completed without error, which are not reported to the request
  *	yet
- * @status: the held error, or else the first error that was passed up
+ * @status: the held error, or else the first error passed up
  * @flags: private to dm-rq.c
  * @tries: number of DM_RQ_AGAIN answers since the block layer dispatched the
  *	request; stays at 255
@@ -136,7 +136,7 @@ enum dm_rq_error {
 
 /**
  * enum dm_rq_end - result of end_io, for the held part of a request
- * @DM_RQ_DONE: complete it with the status that end_io was given
+ * @DM_RQ_DONE: complete it with the status given to end_io
  * @DM_RQ_AGAIN: remap it at once, in a worker
  * @DM_RQ_AGAIN_LATER: requeue it; the block layer dispatches it again after
  *	%DM_RQ_LATER_MS
@@ -150,7 +150,7 @@ enum dm_rq_end {
 /* ms; enough for a device that lacks resources, and hardly noticed by users */
 #define DM_RQ_LATER_MS	10
 
-/* Number of full devices that we try before we push a request back. */
+/* Number of full devices to try before we push a request back. */
 #define DM_RQ_MAX_REFUSALS	8
 
 /**
@@ -161,26 +161,27 @@ enum dm_rq_end {
  * A method may access the request (dm_rq_request()), its data (dm_rq_io_data())
  * and @clone until it returns; afterwards another context may own them.
  *
- * @io_data_size: size of the target's own data per request, in bytes. It must
+ * @io_data_size: size of the target's own data per request, in bytes.  It must
  *	be the same for every table of a target type, because dm-mod allocates
  *	the memory once per map, with its first table.
  *
  * @prep_map: Choose a device.  If the result is DM_RQ_MAPPED, then *@bdev is a
  *	whole, request-based device that stays open as long as the table exists.
- *	Context: queue_rq of the map (under RCU, preemptible or not) or a worker
+ *	Runs in: queue_rq of the map (under RCU, preemptible or not) or a worker
  *	(process context).  May be called any number of times for one request.
- *	Return: see &enum dm_rq_map.
+ *	Result: see &enum dm_rq_map.
  *
  * @map: Translate the clone (sector, cmd_flags) and start the accounting.  The
  *	clone was allocated on the queue of that device and has the request's
  *	sector, size, flags and bios.  The method cannot fail.
- *	Context: as prep_map and directly after it; or, if queue_rq must not
- *	enter the lower queue, later in a worker.
+ *	Runs in: the context of prep_map, directly after that; or, if queue_rq
+ *	must not enter the lower queue, later in a worker.
  *
- * @no_room: Optional.  The device that prep_map returned has no free request,
- *	or it refused the clone (then map and end_io were called before).
- *	Context: as prep_map.
- *	Return: true if prep_map will choose a different device now: we call it
+ * @device_full: Optional.  The device that prep_map returned has no free
+ *	request, or it refused the clone (then map and end_io were called
+ *	before).
+ *	Runs in: the context of prep_map.
+ *	Result: true if prep_map will choose a different device now: we call it
  *	again at once, at most %DM_RQ_MAX_REFUSALS times.  False, or without the
  *	method: we act as for DM_RQ_BUSY.
  *
@@ -190,23 +191,23 @@ enum dm_rq_end {
  *	for a request without data, and for a request that never reached the
  *	device because the queue of the device is gone (BLK_STS_TRANSPORT; then
  *	map was not called, and end_io will not be).
- *	Context: completion of the lower driver, hard irq possible; or as map,
- *	if the lower queue rejects the clone at once.
- *	Return: see &enum dm_rq_error.
+ *	Runs in: completion of the lower driver, hard irq possible; or that of
+ *	map, if the lower queue rejects the clone at once.
+ *	Result: see &enum dm_rq_error.
  *
  * @flush_status: Optional.  Verify the success of a request without data.  No
  *	bio carries its status, so a driver can report BLK_STS_OK for a command
  *	that it never executed.
- *	Context: as end_io_first or end_io, which follow.
- *	Return: BLK_STS_OK, or the error with which the request then fails.
+ *	Runs in: the context of end_io_first or end_io, which follow.
+ *	Result: BLK_STS_OK, or the error with which the request then fails.
  *
  * @end_io: The clone has completed.  Stop the accounting, and decide about the
  *	held part of the request.  @status is BLK_STS_OK, the held error, or
- *	else the first error that was passed up.  @clone is still allocated and
- *	may be examined.  We also call it if the lower queue refused the clone
+ *	else the first error passed up.  @clone is still allocated and may be
+ *	examined.  We also call it if the lower queue refused the clone
  *	after map, with BLK_STS_RESOURCE or BLK_STS_DEV_RESOURCE.
- *	Context: as end_io_first.
- *	Return: see &enum dm_rq_end; ignored if no error is held.
+ *	Runs in: the context of end_io_first.
+ *	Result: see &enum dm_rq_end; ignored if no error is held.
  */
 struct dm_rq_ops {
 	unsigned int io_data_size;
@@ -214,7 +215,7 @@ struct dm_rq_ops {
 				   struct block_device **bdev);
 	void (*map)(struct dm_rq *drq, struct dm_rq_io *io,
 		    struct request *clone);
-	bool (*no_room)(struct dm_rq *drq, struct dm_rq_io *io);
+	bool (*device_full)(struct dm_rq *drq, struct dm_rq_io *io);
 	enum dm_rq_error (*end_io_first)(struct dm_rq *drq, struct dm_rq_io *io,
 					 blk_status_t status,
 					 unsigned int bytes);
@@ -272,17 +273,19 @@ static inline void *dm_rq_io_data(struct dm_rq_io *io)
 	return io + 1;
 }
 
-/* For dm_rq_visit_in_flight().  False ends the iteration. */
-typedef bool (dm_rq_visit_fn)(struct dm_rq_io *io, void *data);
+/* For dm_rq_for_each_in_flight().  False ends the iteration. */
+typedef bool (dm_rq_in_flight_fn)(struct dm_rq_io *io, void *data);
 
 int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
 	       const struct dm_rq_ops *ops);
 int dm_rq_clone_and_map(struct dm_target *ti, struct request *rq,
 			union map_info *info, struct request **clone);
-void dm_rq_lower_limits(struct request_queue *map, struct request_queue *device,
-			enum req_op op, blk_status_t status);
+void dm_rq_inherit_disabled_ops(struct request_queue *map,
+				struct request_queue *device, enum req_op op,
+				blk_status_t status);
 void dm_rq_io_hints(struct dm_target *ti, struct queue_limits *limits);
-void dm_rq_visit_in_flight(struct dm_rq *drq, dm_rq_visit_fn *fn, void *data);
+void dm_rq_for_each_in_flight(struct dm_rq *drq, dm_rq_in_flight_fn *fn,
+			      void *data);
 void dm_rq_wake(struct dm_rq *drq);
 void dm_rq_wake_and_wait(struct dm_rq *drq);
 

@@ -30,7 +30,7 @@
  * start sector is not recorded because it is also that of the request.
  *
  * Upstream: dm_bio_record() of drivers/md/dm-bio-record.h.  Its record is twice
- * as large, and each request of a map would carry that.
+ * as large, and each request of a map would carry it.
  *
  * Context: any.
  */
@@ -67,7 +67,7 @@ static inline void dm_rq_bio_defer_end(struct bio *bio)
 
 /**
  * dm_rq_bio_reset_remaining() - let the next bio_endio() complete a bio again
- * @bio: a bio that no lower queue has
+ * @bio: a bio, not in a lower queue
  *
  * A lower bio_endio(), or a split in a lower queue, has decremented the
  * counter.
@@ -84,7 +84,7 @@ static inline void dm_rq_bio_reset_remaining(struct bio *bio)
 /**
  * dm_rq_bio_restore() - restore a bio after the clone has completed
  * @details: from dm_rq_bio_record()
- * @bio: that bio
+ * @bio: the recorded bio
  * @sector: start of its request
  *
  * bi_status is kept: the caller reads it.
@@ -104,6 +104,41 @@ static inline void dm_rq_bio_restore(const struct dm_rq_bio_details *details,
 	bio->bi_iter.bi_bvec_done = details->bvec_done;
 	bio->bi_flags = details->flags;
 	dm_rq_bio_reset_remaining(bio);
+}
+
+/**
+ * dm_rq_save_integrity() - record the position in the integrity data of a bio
+ * @bio: the bio
+ * @iter: the record; not written if @bio has no integrity data
+ *
+ * Before 6.12 the structure is declared with CONFIG_BLK_DEV_INTEGRITY only.
+ *
+ * Upstream: dm_bio_record() would have to record the position, too.
+ *
+ * Context: any.
+ */
+static inline void dm_rq_save_integrity(struct bio *bio, struct bvec_iter *iter)
+{
+#ifdef CONFIG_BLK_DEV_INTEGRITY
+	if (unlikely(bio_integrity(bio)))
+		*iter = bio_integrity(bio)->bip_iter;
+#endif
+}
+
+/**
+ * dm_rq_restore_integrity() - undo what lower queues did to the integrity data
+ * @bio: the bio
+ * @iter: from dm_rq_save_integrity()
+ *
+ * Context: any.
+ */
+static inline void dm_rq_restore_integrity(struct bio *bio,
+					   struct bvec_iter *iter)
+{
+#ifdef CONFIG_BLK_DEV_INTEGRITY
+	if (bio_integrity(bio))
+		bio_integrity(bio)->bip_iter = *iter;
+#endif
 }
 
 /* ---- requests ---- */
@@ -143,12 +178,12 @@ static inline unsigned int dm_rq_pdu_size(const struct request_queue *q)
 /**
  * dm_rq_clone_set_bio() - give a clone one bio
  * @clone: a request without bios, from blk_mq_alloc_request()
- * @rq: the request that it clones
+ * @rq: the cloned request
  * @bio: its bio
  * @sector: start of the data
  * @bytes: size of the data
  *
- * Sets what blk_rq_prep_clone() sets from bios that it allocates.
+ * Sets the same fields as blk_rq_prep_clone(), which would allocate the bios.
  *
  * Upstream: a variant of blk_rq_prep_clone() that takes a bio from its caller.
  *
@@ -204,9 +239,9 @@ static inline bool dm_rq_insert_may_sleep(const struct request *rq)
 
 /**
  * dm_rq_others_wait() - do requests wait for dispatch in this hardware queue?
- * @rq: a request that the hardware queue has just dispatched
+ * @rq: a request just dispatched by the hardware queue
  *
- * The block layer puts a request that we push back on this list.
+ * If we push a request back, then the block layer puts it on this list.
  *
  * Upstream: an export of blk_mq_hctx_has_pending().
  *
@@ -215,6 +250,23 @@ static inline bool dm_rq_insert_may_sleep(const struct request *rq)
 static inline bool dm_rq_others_wait(const struct request *rq)
 {
 	return !list_empty_careful(&rq->mq_hctx->dispatch);
+}
+
+/**
+ * dm_rq_start_time_ns() - time at which the block layer allocated a request
+ * @rq: a request of the map, or a clone
+ *
+ * The block layer sets the time for its accounting.  With it we avoid another
+ * read of the clock.
+ *
+ * Upstream: an accessor, and a request flag to ask for the time.
+ *
+ * Context: any.
+ * Return: ktime_get_ns() at the allocation; 0 if iostats of the queue are off.
+ */
+static inline u64 dm_rq_start_time_ns(const struct request *rq)
+{
+	return rq->start_time_ns;
 }
 
 /**
@@ -325,7 +377,7 @@ static inline void dm_rq_disable_write_zeroes(struct request_queue *q)
  *
  * blk_mq_delay_kick_requeue_list() alone would postpone a kick that is due
  * earlier.  If a kick is pending, then its work item has not started yet and
- * will find the request that the caller has added; otherwise we schedule one.
+ * will find the request added by the caller; otherwise we schedule one.
  *
  * Upstream: blk_mq_delay_kick_requeue_list() that never postpones.
  *

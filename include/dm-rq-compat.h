@@ -11,7 +11,6 @@
 #ifndef DM_RQ_COMPAT_H
 #define DM_RQ_COMPAT_H
 
-#include <linux/blk-integrity.h>
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/device-mapper.h>
@@ -53,26 +52,6 @@ static inline void dm_rq_end_stats(struct mapped_device *md, struct request *rq,
 {
 #ifdef DM_RQ_HAVE_DM_END_REQUEST_STATS
 	dm_end_request_stats(md, rq, done);
-#endif
-}
-
-/*
- * How far the integrity data of @bio has got.  Without CONFIG_BLK_DEV_INTEGRITY
- * there is none, and before 6.12 its structure is not declared then.
- */
-static inline void dm_rq_save_integrity(struct bio *bio, struct bvec_iter *iter)
-{
-#ifdef CONFIG_BLK_DEV_INTEGRITY
-	if (unlikely(bio_integrity(bio)))
-		*iter = bio_integrity(bio)->bip_iter;
-#endif
-}
-
-static inline void dm_rq_restore_integrity(struct bio *bio, struct bvec_iter *iter)
-{
-#ifdef CONFIG_BLK_DEV_INTEGRITY
-	if (bio_integrity(bio))
-		bio_integrity(bio)->bip_iter = *iter;
 #endif
 }
 

@@ -14,7 +14,7 @@
 
 #include "mpath/mpath.h"
 #include "mpath/group.h"
-#include "dm-rq-compat.h"
+#include "dm-rq-blk.h"
 #include "mpath/trace.h"
 
 /**
@@ -118,8 +118,7 @@ static void restore(struct bio *bio, struct mpath_bio *mb)
 	bio->bi_iter = mb->iter;
 	dm_rq_restore_integrity(bio, &mb->integrity_iter);
 	bio->bi_status = BLK_STS_OK;
-	/* A lower layer that split the bio has decremented this. */
-	atomic_set(&bio->__bi_remaining, 1);
+	dm_rq_bio_reset_remaining(bio);
 }
 
 static void end_bio(struct bio *bio, blk_status_t status)
@@ -172,9 +171,9 @@ static int end_failed_bio(struct mpath *m, struct bio *bio,
 	unsigned long flags;
 
 	if (!mpath_is_path_error(status)) {
-		dm_rq_lower_limits(dm_disk(m->rq.md)->queue,
-				   bdev_get_queue(path->ps.dev->bdev),
-				   bio_op(bio), status);
+		dm_rq_inherit_disabled_ops(dm_disk(m->rq.md)->queue,
+					   bdev_get_queue(path->ps.dev->bdev),
+					   bio_op(bio), status);
 		return DM_ENDIO_DONE;
 	}
 
@@ -243,7 +242,7 @@ int mpath_bio_init(struct mpath *m, struct dm_target *ti)
 {
 	struct gendisk *disk = dm_disk(dm_table_get_md(ti->table));
 
-	if (test_bit(GD_ADDED, &disk->state) && queue_is_mq(disk->queue)) {
+	if (dm_rq_disk_is_added(disk) && queue_is_mq(disk->queue)) {
 		ti->error = "the map is request-based, and stays so until it is removed";
 		return -EINVAL;
 	}

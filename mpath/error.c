@@ -23,6 +23,7 @@
 #include <scsi/scsi_eh.h>
 
 #include "mpath/mpath.h"
+#include "dm-rq-blk.h"
 #include "dm-rq-compat.h"
 
 /* SCSI retries a command for a disk that often (SD_MAX_RETRIES). */
@@ -197,7 +198,7 @@ static bool is_deferred_error(struct request *clone)
 	struct scsi_cmnd *cmd = blk_mq_rq_to_pdu(clone);
 	struct scsi_sense_hdr sense;
 
-	return (clone->rq_flags & RQF_DONTPREP) &&
+	return dm_rq_scsi_prepared(clone) &&
 	       host_byte(cmd->result) == DID_OK &&
 	       scsi_status_is_check_condition(cmd->result) &&
 	       scsi_command_normalize_sense(cmd, &sense) &&
@@ -209,7 +210,7 @@ static bool waited_enough(struct request *clone, struct request *rq)
 {
 	u64 limit = jiffies_to_nsecs(clone->timeout) * (TRIES + 1);
 
-	return ktime_get_ns() - rq->start_time_ns > limit;
+	return ktime_get_ns() - dm_rq_start_time_ns(rq) > limit;
 }
 
 static enum mpath_disposition decide_scsi(struct request *clone,
@@ -222,7 +223,7 @@ static enum mpath_disposition decide_scsi(struct request *clone,
 	bool enough;
 
 	/* The device's state refused the request before it became a command. */
-	if (!(clone->rq_flags & RQF_DONTPREP))
+	if (!dm_rq_scsi_prepared(clone))
 		return MPATH_PATH_FAILED;
 
 	v = host == DID_OK ? sense_dispositions(cmd, flush) : host_dispositions(host);

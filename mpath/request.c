@@ -6,6 +6,7 @@
 
 #include "mpath/mpath.h"
 #include "mpath/group.h"
+#include "dm-rq-blk.h"
 
 #define CREATE_TRACE_POINTS
 #include "mpath/trace.h"
@@ -91,9 +92,9 @@ static void mpath_map(struct dm_rq *drq, struct dm_rq_io *io,
 
 	clone->cmd_flags |= CLONE_FLAGS;
 	mio->nr_bytes = blk_rq_bytes(clone);
-	/* start_time_ns is 0 if iostats of the device are off. */
-	mio->start = likely(clone->start_time_ns) ? clone->start_time_ns :
-						    ktime_get_ns();
+	mio->start = dm_rq_start_time_ns(clone);
+	if (unlikely(!mio->start))
+		mio->start = ktime_get_ns();
 	mpath_count_start(mio->path->stats);
 	trace_mpath_map(mio->path, req_op(clone), mio->nr_bytes);
 
@@ -106,11 +107,13 @@ static void mpath_map(struct dm_rq *drq, struct dm_rq_io *io,
 /* Time since the map got the request, in ns; 0 if iostats of the map are off. */
 static u64 age_of(const struct request *rq)
 {
-	return rq->start_time_ns ? ktime_get_ns() - rq->start_time_ns : 0;
+	u64 start = dm_rq_start_time_ns(rq);
+
+	return start ? ktime_get_ns() - start : 0;
 }
 
 /* The device is full.  If the selector knows another path that is not, we try that one. */
-static bool mpath_no_room(struct dm_rq *drq, struct dm_rq_io *io)
+static bool mpath_device_full(struct dm_rq *drq, struct dm_rq_io *io)
 {
 	struct mpath_io *mio = dm_rq_io_data(io);
 	struct dm_ps *ps = &mio->path->group->ps;
@@ -251,7 +254,7 @@ const struct dm_rq_ops mpath_rq_ops = {
 	.io_data_size = sizeof(struct mpath_io),
 	.prep_map = mpath_prep_map,
 	.map = mpath_map,
-	.no_room = mpath_no_room,
+	.device_full = mpath_device_full,
 	.end_io_first = mpath_end_io_first,
 	.flush_status = mpath_flush_status,
 	.end_io = mpath_end_io,

@@ -456,7 +456,7 @@ static void told_map(struct dm_rq *drq, struct dm_rq_io *io, struct request *clo
 	script_of(drq)->maps++;
 }
 
-static bool told_no_room(struct dm_rq *drq, struct dm_rq_io *io)
+static bool told_device_full(struct dm_rq *drq, struct dm_rq_io *io)
 {
 	struct script *s = script_of(drq);
 
@@ -493,7 +493,7 @@ static const struct dm_rq_ops told_ops = {
 	.io_data_size = sizeof(u64),
 	.prep_map = told_prep_map,
 	.map = told_map,
-	.no_room = told_no_room,
+	.device_full = told_device_full,
 	.end_io_first = told_end_io_first,
 	.end_io = told_end_io,
 };
@@ -583,12 +583,12 @@ static void build(struct kunit *test, struct rq_bench *b, unsigned int depth,
 	lower_create(test, &b->map.b, depth, flags);
 	map_create(test, &b->map);
 	map_start(&b->map, "kunit-rq", SCRIPT_TABLE);
-	/* The resume kicked the requeue list: wait for that work item. */
+	/* The resume kicked the requeue list: wait for its work. */
 	dm_rq_wake_and_wait(rq_bench_core(b));
 	memset(&b->script, 0, sizeof(b->script));
 }
 
-/* Complete all requests that the test case left behind. */
+/* Complete all requests left behind by the test case. */
 static void tear_down(struct rq_bench *b)
 {
 	b->script.prep = DM_RQ_MAPPED;

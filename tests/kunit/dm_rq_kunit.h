@@ -29,8 +29,8 @@
  * @content: data of the disk. We copy data when a request is completed, not
  *	before
  * @lock: protects the following members
- * @held: requests that are not completed, in the order of their arrival
- * @arrived: number of requests that were not refused
+ * @held: requests not yet completed, in the order of their arrival
+ * @arrived: number of requests, without refused ones
  * @opf: operation and flags of the last request
  * @sector: sector of the last request
  * @bytes: size of the last request
@@ -98,9 +98,9 @@ static inline u8 *lower_at(struct lower *l, sector_t sector)
  * @file: the open map
  * @bdev: block device of @file
  * @suspend_work: suspends the map while the test case runs
- * @suspend_flags: flags of that suspend
- * @suspend_error: result of that suspend
- * @suspended: completed when that suspend has returned
+ * @suspend_flags: flags of the suspend
+ * @suspend_error: result of the suspend
+ * @suspended: completed when the suspend has returned
  */
 struct map {
 	struct kunit *test;
@@ -172,14 +172,14 @@ static inline bool all_are(const void *mem, u8 fill, size_t bytes)
  * @to_b: prep_map chooses the second disk, not the first
  * @wakes_in_prep: number of prep_map calls that wake parked requests and then
  *	park
- * @room_elsewhere: result of no_room; if true, prep_map changes to the other
- *	disk
+ * @room_elsewhere: result of device_full; if true, prep_map changes to the
+ *	other disk
  * @first: result of end_io_first
  * @end: result of end_io
  * @other_then: prep_map chooses the second disk after a call of end_io_first
  * @preps: number of prep_map calls
  * @maps: number of map calls
- * @rooms: number of no_room calls
+ * @rooms: number of device_full calls
  * @firsts: number of end_io_first calls
  * @ends: number of end_io calls
  * @first_status: status in the last call of end_io_first

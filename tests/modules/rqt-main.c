@@ -409,7 +409,7 @@ static bool rqt_claim(struct request *rq)
 
 /**
  * rqt_finish - complete a request as planned
- * @rq: a request that we own
+ * @rq: a request, owned by us
  *
  * Context: any. The request, or its failed rest, completes here or, after
  * rqt_plan.later_us, in the timer.
@@ -442,7 +442,7 @@ static void rqt_work(struct work_struct *work)
 	rqt_finish(blk_mq_rq_from_pdu(cmd));
 }
 
-/* Complete the request in the context that is configured for the path. */
+/* Complete the request in the context configured for the path. */
 static void rqt_answer(struct request *rq)
 {
 	struct rqt_cmd *cmd = blk_mq_rq_to_pdu(rq);
@@ -583,7 +583,7 @@ static void rqt_plan(struct rqt_path *path, struct request *rq,
 
 /*
  * BLK_STS_DEV_RESOURCE promises that the queue will be run again. The
- * completion of a request of the same hardware queue does that. If there is
+ * completion of a request of the same hardware queue does so. If there is
  * none, let the block layer retry after a delay.
  */
 static blk_status_t rqt_busy(struct rqt_path *path, struct blk_mq_hw_ctx *hctx,
@@ -635,7 +635,7 @@ static void rqt_account_start(struct rqt_path *path,
 /**
  * rqt_admit - refuse a request or plan its completion
  * @path: the path
- * @hctx: hardware queue that dispatched the request
+ * @hctx: hardware queue of the request
  * @rq: the request, not started
  * @ns: set to the delay before completion
  *

@@ -50,7 +50,7 @@ enum rqt_action {
  * @torn: transfer the data of failed parts
  * @copied: for RQT_HOLD: transfer the data at submission
  * @seen: requests that match @ops, sectors and action
- * @hits: requests that the rule selected
+ * @hits: selected requests
  */
 struct rqt_rule {
 	struct list_head	node;
@@ -499,7 +499,7 @@ static void rqt_rule_plan(const struct rqt_rule *r, struct request *rq,
 /**
  * rqt_rules_apply - plan the result of a request by the first rule that selects
  * it
- * @path: the path that received the request
+ * @path: the path of the request
  * @rq: the request, not yet started
  * @plan: zeroed plan; not changed if no rule selects the request
  *

@@ -152,8 +152,8 @@ struct rqt_stats {
  * @set: tag set, not shared with other paths
  * @lock: protects the following members except @removing; taken in hard irq
  * @complete: context in which requests are completed
- * @hold: hold requests that arrive
- * @dead: fail requests that arrive with BLK_STS_TRANSPORT
+ * @hold: hold new requests
+ * @dead: fail new requests with BLK_STS_TRANSPORT
  * @gone: if not BLK_STS_OK, the disk is being deleted, and all requests end
  *	with it
  * @service_us: service time of a request
