@@ -57,7 +57,7 @@ static inline void dm_rq_bio_record(struct dm_rq_bio_details *details,
  * Upstream: bio_inc_remaining().  We own the bio here and avoid its locked
  * instruction and its barrier.
  *
- * Context: any; nobody else has access to @bio.
+ * Context: any; no other context accesses @bio.
  */
 static inline void dm_rq_bio_defer_end(struct bio *bio)
 {
