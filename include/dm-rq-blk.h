@@ -4,9 +4,8 @@
  *
  * The functions here read or write fields that the block layer considers its
  * own, because it exports no function for the purpose.  Each comment gives the
- * reason and the export ("Upstream:") that would replace the function.  To
- * review how we depend on a new kernel, review this file; differences between
- * kernels are in dm-rq-compat.h.
+ * reason and the export ("Upstream:") that would replace the function.  When a
+ * kernel changes the block layer, review this file first.
  */
 #ifndef DM_RQ_BLK_H
 #define DM_RQ_BLK_H
