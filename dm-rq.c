@@ -753,7 +753,7 @@ static bool pdu_fits(struct dm_rq *drq, struct request *rq, void *io)
 		return true;
 	}
 
-	DMERR_LIMIT("%s (%s): I/O failed: per-request data too small; remove and create the map again",
+	DMERR_LIMIT("%s (%s): per-request data too small; remove and create the map again",
 		    dm_disk(drq->md)->disk_name, dm_device_name(drq->md));
 	return false;
 }
@@ -827,7 +827,7 @@ static bool call_in_flight_fn(struct request *rq, void *data)
 }
 
 /**
- * dm_rq_for_each_in_flight() - call a function for each request in flight
+ * dm_rq_in_flight_for_each() - call a function for each request in flight
  * @drq: the map's core object
  * @fn: the function; must not sleep. If it returns false, the iteration ends
  * @data: passed to @fn
@@ -841,7 +841,7 @@ static bool call_in_flight_fn(struct request *rq, void *data)
  *
  * Context: process, may sleep; the caller holds the map.
  */
-void dm_rq_for_each_in_flight(struct dm_rq *drq, dm_rq_in_flight_fn *fn,
+void dm_rq_in_flight_for_each(struct dm_rq *drq, dm_rq_in_flight_fn *fn,
 			      void *data)
 {
 	struct in_flight_iter iter = { READ_ONCE(drq->io_offset), fn, data };
@@ -850,7 +850,7 @@ void dm_rq_for_each_in_flight(struct dm_rq *drq, dm_rq_in_flight_fn *fn,
 		blk_mq_tagset_busy_iter(dm_disk(drq->md)->queue->tag_set,
 					call_in_flight_fn, &iter);
 }
-EXPORT_SYMBOL_GPL(dm_rq_for_each_in_flight);
+EXPORT_SYMBOL_GPL(dm_rq_in_flight_for_each);
 
 /* ---- wake ---- */
 

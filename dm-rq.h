@@ -273,7 +273,7 @@ static inline void *dm_rq_io_data(struct dm_rq_io *io)
 	return io + 1;
 }
 
-/* For dm_rq_for_each_in_flight().  False ends the iteration. */
+/* For dm_rq_in_flight_for_each().  False ends the iteration. */
 typedef bool (dm_rq_in_flight_fn)(struct dm_rq_io *io, void *data);
 
 int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
@@ -284,7 +284,7 @@ void dm_rq_inherit_disabled_ops(struct request_queue *map,
 				struct request_queue *device, enum req_op op,
 				blk_status_t status);
 void dm_rq_io_hints(struct dm_target *ti, struct queue_limits *limits);
-void dm_rq_for_each_in_flight(struct dm_rq *drq, dm_rq_in_flight_fn *fn,
+void dm_rq_in_flight_for_each(struct dm_rq *drq, dm_rq_in_flight_fn *fn,
 			      void *data);
 void dm_rq_wake(struct dm_rq *drq);
 void dm_rq_wake_and_wait(struct dm_rq *drq);

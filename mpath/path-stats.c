@@ -187,7 +187,7 @@ int mpath_path_stats_text(struct mpath *m, char *result, unsigned int maxlen)
 	if (m->bio_mode)
 		scan.in_flight = waiting_bios(m);
 	else
-		dm_rq_for_each_in_flight(&m->rq, scan_request, &scan);
+		dm_rq_in_flight_for_each(&m->rq, scan_request, &scan);
 
 	DMEMIT("path_stats 1 time_ms %llu mode %s suspend %s %s %llu",
 	       div_u64(ktime_get_ns(), NSEC_PER_MSEC),

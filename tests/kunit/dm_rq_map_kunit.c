@@ -516,14 +516,14 @@ static void in_flight_test(struct kunit *test)
 	struct rq_bench *b = test->priv;
 	unsigned int i, count = 0;
 
-	dm_rq_for_each_in_flight(rq_bench_core(b), count_one, &count);
+	dm_rq_in_flight_for_each(rq_bench_core(b), count_one, &count);
 	KUNIT_EXPECT_EQ(test, count, 0);
 	for (i = 0; i < 5; i++)
 		io_submit(&b->map, REQ_OP_WRITE, i * 64, 8, 0);
 	b->script.prep = DM_RQ_PARK;
 	for (i = 5; i < 8; i++)
 		io_submit(&b->map, REQ_OP_WRITE, i * 64, 8, 0);
-	dm_rq_for_each_in_flight(rq_bench_core(b), count_one, &count);
+	dm_rq_in_flight_for_each(rq_bench_core(b), count_one, &count);
 	KUNIT_EXPECT_EQ(test, count, 5);
 }
 
