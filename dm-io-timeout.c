@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dm-io-timeout: clients, calls, handles, cancel.
+ * dm-io-timeout: clients, calls, cancellation.
  *
- * include/linux/dm-io-timeout.h is the contract, dm-iot.h says what is where.
+ * include/linux/dm-io-timeout.h is the contract with our users. iot/iot.h lists
+ * the files of this module and what each of them offers.
  */
 
 #include <linux/blkdev.h>
@@ -13,17 +14,24 @@
 
 #include "iot/iot.h"
 
-#define DM_MSG_PREFIX "io-timeout"
+#define DM_MSG_PREFIX "io timeout"
 
 #define KNOWN_FLAGS (DM_IOT_CANCEL_ON_TIMEOUT | DM_IOT_NO_CANCEL | \
 		     DM_IOT_NO_WAIT | DM_IOT_SYNC)
 
-/* All but those that say who completes the bio, or what else it carries. */
+/*
+ * We reject request flags that change how a bio is completed, such as
+ * REQ_POLLED, or that announce a payload which we do not attach, such as
+ * REQ_INTEGRITY.
+ */
 #define KNOWN_REQ_FLAGS (REQ_FAILFAST_MASK | REQ_SYNC | REQ_META | REQ_PRIO | \
 			 REQ_NOMERGE | REQ_IDLE | REQ_FUA | REQ_PREFLUSH | \
 			 REQ_RAHEAD | REQ_BACKGROUND | REQ_NOWAIT | REQ_NOUNMAP)
 
-/* Seconds after which destroy says whom it waits for, and how many it names. */
+/*
+ * While dm_iot_client_destroy() waits, it logs the devices it waits for: how
+ * often in seconds, and how many devices at most.
+ */
 #define REPORT_SECONDS	30
 #define REPORT_DEVICES	8
 
@@ -34,27 +42,23 @@ static enum req_op op_of(blk_opf_t opf)
 
 /* ---- clients ---- */
 
-static void client_put(struct dm_iot_client *client)
-{
-	if (!refcount_dec_and_test(&client->refs))
-		return;
-	mempool_exit(&client->handles);
-	kfree(client);
-}
-
 /**
- * dm_iot_client_create() - a client with reserves of its own
- * @devices: most regions of a call, 1 to %DM_IOT_MAX_DEVICES
- * @min_ios: calls that go on at the same time without any memory from the system, 1
- *	to %DM_IOT_MAX_MIN_IOS. (More may, while there is memory.)
- * @max_size: bytes of a copied piece, up to %DM_IOT_MAX_SIZE, rounded up to pages;
- *	larger regions go in several. 0: calls with data need %DM_IOT_NO_CANCEL
+ * dm_iot_client_create() - create a client with its own memory reserves
+ * @devices: maximum number of regions per call, 1 to %DM_IOT_MAX_DEVICES
+ * @min_ios: number of calls that can make progress at the same time even if the
+ *	system has no memory, 1 to %DM_IOT_MAX_MIN_IOS. More calls may be active
+ *	while there is memory
+ * @max_size: maximum size in bytes of a copied piece, up to %DM_IOT_MAX_SIZE;
+ *	rounded up to full pages. We send a larger region in several pieces. If
+ *	@max_size is 0, calls with data must use %DM_IOT_NO_CANCEL
  *
- * The reserve is @devices times @min_ios pieces of @max_size.
+ * The reserve is @devices times @min_ios pieces of @max_size. It is not shared
+ * with other clients.
  *
  * Context: process, may sleep.
  *
- * Return: the client, or an ERR_PTR(): -EINVAL, an argument is out of range; -ENOMEM.
+ * Return: the client, or ERR_PTR(-EINVAL) if an argument is out of range, or
+ * ERR_PTR(-ENOMEM).
  */
 struct dm_iot_client *dm_iot_client_create(unsigned int devices,
 					   unsigned int min_ios,
@@ -79,7 +83,7 @@ struct dm_iot_client *dm_iot_client_create(unsigned int devices,
 	INIT_LIST_HEAD(&client->active);
 	INIT_LIST_HEAD(&client->zombies);
 	INIT_LIST_HEAD(&client->waiting);
-	INIT_LIST_HEAD(&client->notices);
+	INIT_LIST_HEAD(&client->reports);
 	client->timed = RB_ROOT_CACHED;
 	timer_setup(&client->timer, iot_timer, 0);
 	INIT_DELAYED_WORK(&client->retry, iot_retry);
@@ -92,7 +96,10 @@ struct dm_iot_client *dm_iot_client_create(unsigned int devices,
 	r = iot_send_init(client, devices * min_ios);
 	if (r)
 		goto bad_send;
-	/* Many at a time: one that hangs in a device's queue holds up nobody. */
+	/*
+	 * One work item per region, so that a region which blocks in the queue
+	 * of its device does not block regions of other devices.
+	 */
 	client->wq = alloc_workqueue("dm_iot", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!client->wq) {
 		r = -ENOMEM;
@@ -110,211 +117,86 @@ bad_handles:
 }
 EXPORT_SYMBOL_GPL(dm_iot_client_create);
 
-struct silent {
+/* A device with outstanding I/O: number of regions, start of the oldest. */
+struct iot_outstanding {
 	struct block_device *bdev;
 	unsigned int regions;
-	unsigned long born;
+	unsigned long start;
 };
 
-static void add_silent(struct silent *all, struct list_head *regions)
+static void add_outstanding(struct iot_outstanding *all,
+			    struct list_head *regions)
 {
 	struct iot_region *r;
-	struct silent *s;
+	struct iot_outstanding *o;
 
 	list_for_each_entry(r, regions, list) {
-		for (s = all; s < all + REPORT_DEVICES; s++) {
-			if (!s->bdev) {
-				s->bdev = r->bdev;
-				s->born = r->born;
+		for (o = all; o < all + REPORT_DEVICES; o++) {
+			if (!o->bdev) {
+				o->bdev = r->bdev;
+				o->start = r->start;
 			}
-			if (s->bdev != r->bdev)
+			if (o->bdev != r->bdev)
 				continue;
-			s->regions++;
-			if (time_before(r->born, s->born))
-				s->born = r->born;
+			o->regions++;
+			if (time_before(r->start, o->start))
+				o->start = r->start;
 			break;
 		}
 	}
 }
 
-/* The devices are open: destroy, which calls this, has not returned. */
-static void report_silent(struct dm_iot_client *client)
+/*
+ * The devices are still open, because their users must keep them open until
+ * dm_iot_client_destroy() returns.
+ */
+static void report_outstanding(struct dm_iot_client *client)
 {
-	struct silent all[REPORT_DEVICES] = {};
-	struct silent *s;
+	struct iot_outstanding all[REPORT_DEVICES] = {};
+	struct iot_outstanding *o;
 
 	spin_lock_irq(&client->lock);
-	add_silent(all, &client->active);
-	add_silent(all, &client->zombies);
+	add_outstanding(all, &client->active);
+	add_outstanding(all, &client->zombies);
 	spin_unlock_irq(&client->lock);
 
-	for (s = all; s < all + REPORT_DEVICES && s->bdev; s++)
-		DMWARN("%pg: waiting for %u I/Os that have not come back, for up to %lu s",
-		       s->bdev, s->regions,
-		       (jiffies - s->born) / HZ);
+	for (o = all; o < all + REPORT_DEVICES && o->bdev; o++)
+		DMWARN("%pg (%u:%u): waiting for %u I/Os, the oldest issued %lu s ago",
+		       o->bdev, MAJOR(o->bdev->bd_dev), MINOR(o->bdev->bd_dev),
+		       o->regions, (jiffies - o->start) / HZ);
+	if (all[0].bdev)
+		DMWARN("these devices may still access memory: restore, reset or remove them");
 }
 
 /**
- * dm_iot_client_destroy() - the client goes, once its I/O has
- * @client: the client
+ * dm_iot_client_destroy() - wait for all I/O of a client, then free the client
+ * @client: the client; must not be used once this is called
  *
- * Waits until all regions have ended, everything was reported and every bio is back,
- * those of zombies included, however long that takes: a device may still write to
- * that memory.  It does not cancel.  While it waits it names the devices in the
- * kernel's log, every 30 seconds.
+ * We wait until all regions have ended, all states are reported, and all bios
+ * have completed. This includes the bios of cancelled regions, because their
+ * devices may still access our pages. There is no time limit, and we do not
+ * cancel outstanding regions. While we wait, we log the devices every 30
+ * seconds.
  *
- * Nothing may be called with @client from now on.  Handles may be put later.
+ * Handles may be put later.
  *
- * Context: process, may sleep; not from notify.
+ * Context: process, may sleep. Not from notify.
  */
 void dm_iot_client_destroy(struct dm_iot_client *client)
 {
 	while (!wait_event_timeout(client->wait, !atomic_read(&client->calls),
 				   REPORT_SECONDS * HZ))
-		report_silent(client);
+		report_outstanding(client);
 
 	timer_delete_sync(&client->timer);
 	cancel_delayed_work_sync(&client->retry);
 	destroy_workqueue(client->wq);
 	iot_send_exit(client);
-	client_put(client);
+	iot_client_put(client);
 }
 EXPORT_SYMBOL_GPL(dm_iot_client_destroy);
 
-/* ---- handles ---- */
-
-/* Handles with one region, constructed: the usual ones. */
-static struct kmem_cache *single_cache;
-
-/* What is again as it was when all is over. init_region() sets the rest. */
-static void construct_regions(struct dm_iot_handle *h, unsigned int num_regions)
-{
-	struct iot_region *r;
-
-	for (r = h->region; r < h->region + num_regions; r++) {
-		memset(&r->cursor, 0, sizeof(r->cursor));
-		INIT_LIST_HEAD(&r->wait);
-		INIT_LIST_HEAD(&r->notice);
-		bio_list_init(&r->again);
-	}
-}
-
-static void construct_single(void *handle)
-{
-	construct_regions(handle, 1);
-}
-
-/* From the system; what init_handle() writes is not there yet. */
-static struct dm_iot_handle *new_handle(unsigned int num_regions)
-{
-	struct dm_iot_handle *h;
-
-	if (likely(num_regions == 1))
-		return kmem_cache_alloc(single_cache, IOT_GFP);
-	h = kmalloc(struct_size(h, region, num_regions), IOT_GFP);
-	if (h)
-		construct_regions(h, num_regions);
-	return h;
-}
-
-static void free_new_handle(struct dm_iot_handle *h)
-{
-	if (likely(h->num_regions == 1))
-		kmem_cache_free(single_cache, h);
-	else
-		kfree(h);
-}
-
-/**
- * dm_iot_handle_get() - keep a handle
- * @handle: which is held by somebody, or is just being reported
- *
- * Context: any.
- *
- * Return: @handle.
- */
-struct dm_iot_handle *dm_iot_handle_get(struct dm_iot_handle *handle)
-{
-	refcount_inc(&handle->refs);
-	return handle;
-}
-EXPORT_SYMBOL_GPL(dm_iot_handle_get);
-
-/**
- * dm_iot_handle_put() - keep it no longer
- * @handle: from dm_iot_io() or dm_iot_handle_get()
- *
- * The call goes on, whoever holds its handle.  A handle that is kept after the call
- * keeps memory, which may be of the client's reserve.
- *
- * Context: any; also after the client was destroyed.
- */
-void dm_iot_handle_put(struct dm_iot_handle *handle)
-{
-	struct dm_iot_client *client = handle->client;
-
-	if (!refcount_dec_and_test(&handle->refs))
-		return;
-	if (unlikely(handle->reserved)) {
-		mempool_free(handle, &client->handles);
-		wake_up(&client->wait);
-	} else {
-		free_new_handle(handle);
-	}
-	client_put(client);
-}
-EXPORT_SYMBOL_GPL(dm_iot_handle_put);
-
-/**
- * iot_inner_put() - the layer has one thing less to do with a call
- * @h: the call; may be gone after this, and its client too
- *
- * Context: any, without the client's lock.
- */
-void iot_inner_put(struct dm_iot_handle *h)
-{
-	if (!atomic_dec_and_test(&h->inner))
-		return;
-	/* The handle keeps the client's memory, destroyed or not. */
-	if (atomic_dec_and_test(&h->client->calls))
-		wake_up(&h->client->wait);
-	dm_iot_handle_put(h);
-}
-
-static struct dm_iot_handle *reserved_handle(struct dm_iot_client *client,
-					     unsigned int num_regions)
-{
-	struct dm_iot_handle *h = mempool_alloc(&client->handles, IOT_GFP);
-
-	if (h) {
-		construct_regions(h, num_regions);
-		h->reserved = true;
-	}
-	return h;
-}
-
-static struct dm_iot_handle *alloc_handle(struct dm_iot_client *client,
-					  const struct dm_iot_control *ctl,
-					  unsigned int num_regions)
-{
-	unsigned int ms = DM_IOT_MEMORY_WAIT;
-	struct dm_iot_handle *h;
-
-	h = new_handle(num_regions);
-	if (likely(h)) {
-		h->reserved = false;
-		return h;
-	}
-	if (ctl->flags & DM_IOT_NO_WAIT)
-		return reserved_handle(client, num_regions) ?: ERR_PTR(-EAGAIN);
-
-	if (ctl->timeout)
-		ms = min(ms, ctl->timeout);
-	wait_event_timeout(client->wait,
-			   (h = reserved_handle(client, num_regions)),
-			   msecs_to_jiffies(ms));
-	return h ?: ERR_PTR(-ENOMEM);
-}
+/* ---- setup of a call ---- */
 
 static void init_region(struct iot_region *r, struct dm_iot_handle *h,
 			const struct dm_iot_region *where)
@@ -324,20 +206,20 @@ static void init_region(struct iot_region *r, struct dm_iot_handle *h,
 	r->sector = where->sector;
 	r->count = where->count;
 	r->sent = 0;
-	atomic_set(&r->holds, 1);
+	atomic_set(&r->refs, 1);
 	r->error = 0;
-	r->born = jiffies;
-	r->short_since = 0;
+	r->start = jiffies;
+	r->nomem_since = 0;
 	atomic_set(&r->pins, 0);
 	INIT_WORK(&r->work, iot_work);
-	r->notes = 0;
+	r->to_report = 0;
 	r->is_timed = false;
 	r->started = false;
 	r->to_send = false;
 	r->by_caller = false;
 	r->ended = false;
 	r->timed_out = false;
-	r->busy = false;
+	r->notifying = false;
 }
 
 static void init_handle(struct dm_iot_handle *h,
@@ -357,18 +239,18 @@ static void init_handle(struct dm_iot_handle *h,
 	h->memory = memory;
 	h->copied = memory && !(ctl->flags & DM_IOT_NO_CANCEL);
 	refcount_set(&h->refs, 1);
-	atomic_set(&h->inner, num_regions + 1);
+	atomic_set(&h->pending, num_regions + 1);
 	atomic_set(&h->left, num_regions);
 	h->error = 0;
 	if (h->flags & DM_IOT_SYNC)
 		init_completion(&h->done);
 	h->num_regions = num_regions;
 
-	/* What is flushed is what was written: the block layer knows only this. */
+	/* The block layer wants a flush as an empty write with PREFLUSH. */
 	if (op_of(h->opf) == REQ_OP_FLUSH)
 		h->opf = REQ_OP_WRITE | REQ_PREFLUSH |
 			 (h->opf & ~(__force blk_opf_t)REQ_OP_MASK);
-	/* A tick has begun already. */
+	/* Round up: the current tick is partly over. */
 	if (ctl->timeout)
 		h->timeout = msecs_to_jiffies(ctl->timeout) + 1;
 	if ((h->flags & DM_IOT_SYNC) && !h->notify && h->timeout)
@@ -384,7 +266,7 @@ static void init_handle(struct dm_iot_handle *h,
 	}
 }
 
-/* ---- what a call may ask for ---- */
+/* ---- validation of a call ---- */
 
 static int check_memory(const struct dm_iot_memory *m,
 			const struct block_device *bdev, bool copied)
@@ -461,7 +343,7 @@ static int check_call(const struct dm_iot_control *ctl, bool *memory,
 	}
 	if ((ctl->opf & ~(__force blk_opf_t)REQ_OP_MASK) & ~KNOWN_REQ_FLAGS)
 		return -EINVAL;
-	/* The block layer would warn. */
+	/* The block layer would warn about FUA or PREFLUSH without a write. */
 	if (op_of(ctl->opf) != REQ_OP_WRITE && op_is_flush(ctl->opf))
 		return -EINVAL;
 
@@ -495,7 +377,10 @@ static void send_regions(struct dm_iot_handle *h)
 	for (r = h->region; r < h->region + h->num_regions; r++) {
 		if (!r->by_caller)
 			continue;
-		/* Who has little time does not wait for a device's queue. */
+		/*
+		 * A call with a timeout must not block on a full queue. If the
+		 * device does not support REQ_NOWAIT, let a worker send.
+		 */
 		if (likely(!(h->flags & DM_IOT_NO_WAIT) &&
 			   (!h->timeout || bdev_nowait(r->bdev)))) {
 			iot_send(r, true);
@@ -510,39 +395,45 @@ static void send_regions(struct dm_iot_handle *h)
 
 /**
  * dm_iot_io() - read, write, flush, discard or zero regions
- * @ctl: what, and how
- * @num_regions: 1 to the client's devices
- * @regions: where
- * @handle: NULL, or where to put the handle of the call, for dm_iot_cancel_by_handle();
- *	to be put with dm_iot_handle_put(). It is there before notify is called
+ * @ctl: operation, memory, callback, and options of the call
+ * @num_regions: number of @regions, 1 to the client's maximum
+ * @regions: the regions
+ * @handle: NULL, or where to store the handle of the call, for example for
+ *	dm_iot_cancel_by_handle(). Stored before notify is called for the first
+ *	time. Drop the reference with dm_iot_handle_put()
  *
- * Notify is called for each state of each region, and may be before this returns.
+ * We call notify for each state of each region, possibly before this function
+ * returns.
  *
- * With %DM_IOT_SYNC it returns when all regions have ended and notify, if there is
- * one, has been called for all; without notify, a region that times out is
- * cancelled.
+ * With %DM_IOT_SYNC, we return when all regions have ended, and notify, if not
+ * NULL, was called for all of them. If notify is NULL, we cancel a region when
+ * its timeout expires.
  *
- * Context: process, may sleep: for a handle, if memory is short and the client's
- * reserve in use, up to %DM_IOT_MEMORY_WAIT or the timeout; without a timeout also
- * for the device's queue, as submit_bio().  With %DM_IOT_NO_WAIT and without
- * %DM_IOT_SYNC: any.  Any lock may be held that notify does not take.
+ * Context: process, may sleep. If the system is out of memory and the reserve
+ * is in use, we wait for a handle up to %DM_IOT_MEMORY_WAIT or the timeout. If
+ * there is no timeout, we also wait for a full queue of a device, as
+ * submit_bio() does. With %DM_IOT_NO_WAIT and without %DM_IOT_SYNC: any
+ * context. The caller may hold locks which notify does not take.
  *
- * Return: 0, and with %DM_IOT_SYNC the error of the first region that did not end
- * well: its error, -ETIMEDOUT if it was cancelled after its timeout, or -ECANCELED.
- * Or an error, and then nothing was sent and notify is not called:
+ * Return: 0 on success. With %DM_IOT_SYNC, the error of the first region that
+ * did not succeed: -ETIMEDOUT if it was cancelled after its timeout, -ECANCELED
+ * if it was cancelled otherwise, or the error of its I/O.
  *
- * * -EINVAL: no regions or too many; operation or flag unknown; FUA or PREFLUSH without
- *   a write; neither notify nor %DM_IOT_SYNC; cancelled on timeout and
- *   %DM_IOT_NO_CANCEL; to be copied, and the client has no memory for that; no device;
- *   no sectors, or sectors for a flush; not at a logical block; type of memory
- *   unknown; no memory, or not aligned
- * * -ERANGE: timeout larger than %DM_IOT_MAX_TIMEOUT
- * * -EROFS: not a read, and a device is read-only. (How it was opened, the block
- *   layer does not tell: that is up to the caller.)
+ * In case of the following errors, nothing was sent and notify is not called:
+ *
+ * * -EINVAL: invalid number of regions; unknown operation or flag; FUA or
+ *   PREFLUSH without a write; neither notify nor %DM_IOT_SYNC;
+ *   %DM_IOT_NO_CANCEL together with cancellation on timeout; data to copy
+ *   although the client's max_size is 0; no device; no sectors, or sectors for
+ *   a flush; sectors not aligned to the logical block size; unknown memory
+ *   type; no memory, or memory not aligned
+ * * -ERANGE: the timeout is larger than %DM_IOT_MAX_TIMEOUT
+ * * -EROFS: not a read, and a device is read-only. We cannot see how the caller
+ *   has opened the device, because the block layer does not tell
  * * -ENXIO: a region reaches past the end of its device
  * * -EBUSY: with %DM_IOT_NO_WAIT, a region overlaps a zombie
- * * -EAGAIN: with %DM_IOT_NO_WAIT, no memory for a handle
- * * -ENOMEM: without it, and none in time
+ * * -EAGAIN: with %DM_IOT_NO_WAIT, there is no memory for a handle
+ * * -ENOMEM: without %DM_IOT_NO_WAIT, there was no memory for a handle in time
  */
 int dm_iot_io(const struct dm_iot_control *ctl, unsigned int num_regions,
 	      const struct dm_iot_region *regions,
@@ -559,29 +450,30 @@ int dm_iot_io(const struct dm_iot_control *ctl, unsigned int num_regions,
 	r = check_call(ctl, &memory, num_regions, regions);
 	if (r)
 		return r;
-	h = alloc_handle(client, ctl, num_regions);
+	h = iot_handle_alloc(ctl, num_regions);
 	if (IS_ERR(h))
 		return PTR_ERR(h);
 	init_handle(h, ctl, memory, num_regions, regions);
 	refcount_inc(&client->refs);
 	atomic_inc(&client->calls);
+	/* A reference for the caller, or for us to wait on. */
 	if (handle || sync)
-		dm_iot_handle_get(h);
+		refcount_inc(&h->refs);
 	if (handle)
 		*handle = h;
 
-	r = iot_start(h);
+	r = iot_activate(h);
 	if (unlikely(r)) {
 		if (handle || sync)
 			dm_iot_handle_put(h);
 		if (handle)
 			*handle = NULL;
-		atomic_set(&h->inner, 1);
-		iot_inner_put(h);
+		atomic_set(&h->pending, 1);
+		iot_pending_put(h);
 		return r;
 	}
 	send_regions(h);
-	iot_inner_put(h);
+	iot_pending_put(h);
 	if (!sync)
 		return 0;
 
@@ -593,9 +485,9 @@ int dm_iot_io(const struct dm_iot_control *ctl, unsigned int num_regions,
 }
 EXPORT_SYMBOL_GPL(dm_iot_io);
 
-/* ---- cancel ---- */
+/* ---- cancellation ---- */
 
-/* Under the lock; iot_deliver() has to follow. */
+/* Under the client's lock. The caller must call iot_deliver() afterwards. */
 static int cancel_region(struct iot_region *r)
 {
 	if (r->handle->flags & DM_IOT_NO_CANCEL)
@@ -605,19 +497,20 @@ static int cancel_region(struct iot_region *r)
 }
 
 /**
- * dm_iot_cancel_by_handle() - end what has not ended of a call
- * @client: of the call
- * @handle: which the caller holds
+ * dm_iot_cancel_by_handle() - cancel the active regions of a call
+ * @client: the client of the call
+ * @handle: the call; the caller has a reference
  *
- * Each region of the call that is active ends with %DM_IOT_CANCELLED; notify has
- * been called for it when this returns, or is about to be by whoever is just
- * reporting states of this client.  A region whose data are just being copied ends
- * when that is done.
+ * Each active region ends with %DM_IOT_CANCELLED, and we call notify for it
+ * before this function returns. There are two exceptions. If another context is
+ * reporting states of this client, that context will call notify. If we are
+ * copying data of the region, it ends when the copy is done.
  *
- * Context: any; also from notify.
+ * Context: any, including notify.
  *
- * Return: 0, also if all had ended; -EINVAL if the handle is another client's;
- * -EOPNOTSUPP if a region is active and cannot be cancelled.
+ * Return: 0, even if all regions had ended; -EINVAL if the handle belongs to
+ * another client; -EOPNOTSUPP if a region is active and the call has
+ * %DM_IOT_NO_CANCEL.
  */
 int dm_iot_cancel_by_handle(struct dm_iot_client *client,
 			    struct dm_iot_handle *handle)
@@ -641,16 +534,18 @@ int dm_iot_cancel_by_handle(struct dm_iot_client *client,
 EXPORT_SYMBOL_GPL(dm_iot_cancel_by_handle);
 
 /**
- * dm_iot_cancel_by_device() - end what has not ended on a device
- * @client: the client, whose calls are meant
- * @bdev: the device, as the regions name it
+ * dm_iot_cancel_by_device() - cancel the active regions on a device
+ * @client: the client whose regions to cancel
+ * @bdev: the device, as given in the regions
  *
- * Otherwise as dm_iot_cancel_by_handle().
+ * Applies to all calls of the client. See dm_iot_cancel_by_handle() for the
+ * time at which notify is called.
  *
- * Context: any; also from notify.
+ * Context: any, including notify.
  *
- * Return: 0, also if there was nothing; -EOPNOTSUPP if a region on @bdev is active and
- * cannot be cancelled; the others were.
+ * Return: 0, even if there was no active region; -EOPNOTSUPP if a region was
+ * not cancelled because its call has %DM_IOT_NO_CANCEL. The others are
+ * cancelled.
  */
 int dm_iot_cancel_by_device(struct dm_iot_client *client,
 			    struct block_device *bdev)
@@ -674,16 +569,12 @@ EXPORT_SYMBOL_GPL(dm_iot_cancel_by_device);
 
 static int __init iot_init(void)
 {
-	single_cache = kmem_cache_create("dm_iot_handle",
-					 struct_size_t(struct dm_iot_handle,
-						       region, 1),
-					 0, 0, construct_single);
-	return single_cache ? 0 : -ENOMEM;
+	return iot_handles_init();
 }
 
 static void __exit iot_exit(void)
 {
-	kmem_cache_destroy(single_cache);
+	iot_handles_exit();
 }
 
 module_init(iot_init);

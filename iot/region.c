@@ -2,15 +2,16 @@
 /*
  * dm-io-timeout: the states of a region.
  *
- * Two things happen to a region, in either order: it ends, for the caller, and it
- * is finished: sender and bios are gone.  Where both come at once (the usual case)
- * the last bio's end reports the state itself.  A region that is cancelled ends
- * first, and is a zombie until it is finished.
+ * A region ends when its final state is set, and is finished when its sender
+ * and all its bios have dropped their references (see iot.h). Usually both
+ * happen at once, when the last bio completes. If a region is cancelled, it
+ * ends first, and is a zombie until it is finished.
  *
- * Who reports.  An end goes straight to notify if nothing else of the region is to
- * be reported or just being so.  All other states go through the client's list of
- * notices, which one context at a time works off: whoever finds nobody there.  So a
- * cancel from inside notify neither recurses nor overtakes.
+ * Reports: the completion of the last bio calls notify directly if no other
+ * state of the region is queued or being reported. We queue all other states in
+ * the client's list of reports, and one context at a time works through it.
+ * This ensures that notify does not recurse if it cancels a region, and that we
+ * report the states of a region in order.
  */
 
 #include <linux/blkdev.h>
@@ -33,10 +34,10 @@ static int sync_error(struct iot_region *r, enum dm_iot_state state)
 }
 
 /*
- * Any context, without the lock.  Whoever calls has something of the handle's
- * inner count; with the last end, the memory is no longer ours.
+ * Context: any, without the lock. The caller has something pending for the
+ * handle. Once we have reported the last end, the user may free its memory.
  */
-static void report(struct iot_region *r, enum dm_iot_state state)
+static void call_notify(struct iot_region *r, enum dm_iot_state state)
 {
 	struct dm_iot_handle *h = r->handle;
 	int error = sync_error(r, state);
@@ -60,26 +61,21 @@ static void report(struct iot_region *r, enum dm_iot_state state)
 		complete(&h->done);
 }
 
-/* A region that is listed or busy is looked at again by whoever delivers. */
-static void add_note(struct iot_region *r, unsigned int note)
+/*
+ * If the region is listed or notify is running for it, iot_deliver() checks
+ * to_report again, so we must not list the region a second time.
+ */
+static void queue_report(struct iot_region *r, unsigned int which)
 {
-	lockdep_assert_held(&client_of(r)->lock);
+	lockdep_assert_held(&iot_client_of(r)->lock);
 
-	if (!r->notes && !r->busy) {
-		atomic_inc(&r->handle->inner);
-		list_add_tail(&r->notice, &client_of(r)->notices);
+	if (!r->to_report && !r->notifying) {
+		atomic_inc(&r->handle->pending);
+		list_add_tail(&r->report, &iot_client_of(r)->reports);
 	}
-	r->notes |= note;
+	r->to_report |= which;
 }
 
-/**
- * iot_deliver() - report what is to be reported
- * @client: the client
- *
- * Returns at once if somebody is at it; he takes what was added before this call.
- *
- * Context: any, without the lock.
- */
 void iot_deliver(struct dm_iot_client *client)
 {
 	enum dm_iot_state state;
@@ -92,34 +88,37 @@ void iot_deliver(struct dm_iot_client *client)
 		goto out;
 
 	client->delivering = true;
-	while (!list_empty(&client->notices)) {
-		r = list_first_entry(&client->notices, struct iot_region,
-				     notice);
-		list_del_init(&r->notice);
-		if (r->notes & NOTE_TIMEOUT) {
-			r->notes &= ~NOTE_TIMEOUT;
+	while (!list_empty(&client->reports)) {
+		r = list_first_entry(&client->reports, struct iot_region,
+				     report);
+		list_del_init(&r->report);
+		if (r->to_report & REPORT_TIMEOUT) {
+			r->to_report &= ~REPORT_TIMEOUT;
 			state = DM_IOT_TIMEOUT;
 		} else {
-			r->notes &= ~NOTE_END;
+			r->to_report &= ~REPORT_END;
 			state = r->state;
 		}
-		r->busy = true;
+		r->notifying = true;
 		spin_unlock_irqrestore(&client->lock, irq);
 
-		report(r, state);
+		call_notify(r, state);
 
 		spin_lock_irqsave(&client->lock, irq);
-		r->busy = false;
-		if (r->notes) {
-			list_add(&r->notice, &client->notices);
+		r->notifying = false;
+		if (r->to_report) {
+			list_add(&r->report, &client->reports);
 			continue;
 		}
-		/* With the last one, the call and the client may go. */
-		last = list_empty(&client->notices);
+		/*
+		 * If this was the last report, iot_pending_put() may free the
+		 * client. Do not touch it afterwards.
+		 */
+		last = list_empty(&client->reports);
 		client->delivering = !last;
 		spin_unlock_irqrestore(&client->lock, irq);
 
-		iot_inner_put(r->handle);
+		iot_pending_put(r->handle);
 		if (last)
 			return;
 		spin_lock_irqsave(&client->lock, irq);
@@ -133,7 +132,7 @@ out:
 
 static void erase_timed(struct iot_region *r)
 {
-	struct dm_iot_client *client = client_of(r);
+	struct dm_iot_client *client = iot_client_of(r);
 
 	if (client->timed_last == &r->timed)
 		client->timed_last = rb_prev(&r->timed);
@@ -143,7 +142,7 @@ static void erase_timed(struct iot_region *r)
 
 static void end_region(struct iot_region *r, enum dm_iot_state state)
 {
-	struct dm_iot_client *client = client_of(r);
+	struct dm_iot_client *client = iot_client_of(r);
 
 	lockdep_assert_held(&client->lock);
 
@@ -156,10 +155,13 @@ static void end_region(struct iot_region *r, enum dm_iot_state state)
 static void end_cancelled(struct iot_region *r)
 {
 	end_region(r, DM_IOT_CANCELLED);
-	list_move_tail(&r->list, &client_of(r)->zombies);
-	add_note(r, NOTE_END);
+	list_move_tail(&r->list, &iot_client_of(r)->zombies);
+	queue_report(r, REPORT_END);
 
-	/* Nobody is at it: a worker finds it ended, and drops it. */
+	/*
+	 * No context is sending a region that waits. Queue its work item, which
+	 * sees that the region has ended and drops the sender's reference.
+	 */
 	if (!list_empty(&r->wait)) {
 		list_del_init(&r->wait);
 		r->to_send = true;
@@ -167,51 +169,34 @@ static void end_cancelled(struct iot_region *r)
 	}
 }
 
-/**
- * iot_cancel() - end a region, now or when the copying that goes on is done
- * @r: an active region that may be cancelled
- *
- * Context: any, under the lock; iot_deliver() has to follow.
- */
 void iot_cancel(struct iot_region *r)
 {
-	lockdep_assert_held(&client_of(r)->lock);
+	lockdep_assert_held(&iot_client_of(r)->lock);
 
-	if (!(atomic_fetch_or(PINS_DOOMED, &r->pins) & ~PINS_DOOMED))
+	if (!(atomic_fetch_or(PINS_CANCELLED, &r->pins) & ~PINS_CANCELLED))
 		end_cancelled(r);
 }
 
-/**
- * iot_pin() - keep a region from ending, to copy from or to the caller's memory
- * @r: the region; the caller has one of its holds
- *
- * Context: any. Until iot_unpin() as short as copying is.
- *
- * Return: false if it has ended, or is to.
- */
 bool iot_pin(struct iot_region *r)
 {
-	if (likely(!(atomic_inc_return(&r->pins) & PINS_DOOMED)))
+	if (likely(!(atomic_inc_return(&r->pins) & PINS_CANCELLED)))
 		return true;
 	iot_unpin(r);
 	return false;
 }
 
-/**
- * iot_unpin() - the copying is done
- * @r: the region; the caller has one of its holds
- *
- * Context: any.
- */
 void iot_unpin(struct iot_region *r)
 {
-	struct dm_iot_client *client = client_of(r);
+	struct dm_iot_client *client = iot_client_of(r);
 	unsigned long irq;
 
-	if (likely(atomic_dec_return(&r->pins) != PINS_DOOMED))
+	if (likely(atomic_dec_return(&r->pins) != PINS_CANCELLED))
 		return;
 
-	/* Nobody pins it any more, but whoever tried in vain comes here too. */
+	/*
+	 * This was the last pin of a cancelled region. Failed attempts to pin
+	 * get here too, so another context may have ended the region already.
+	 */
 	spin_lock_irqsave(&client->lock, irq);
 	if (!r->ended)
 		end_cancelled(r);
@@ -219,11 +204,11 @@ void iot_unpin(struct iot_region *r)
 	iot_deliver(client);
 }
 
-/* ---- finished: sender and bios are gone ---- */
+/* ---- finished: the last reference is gone ---- */
 
-static void finish(struct iot_region *r)
+static void finish_region(struct iot_region *r)
 {
-	struct dm_iot_client *client = client_of(r);
+	struct dm_iot_client *client = iot_client_of(r);
 	bool deliver = false, kick = false;
 	enum dm_iot_state state;
 	unsigned long irq;
@@ -236,34 +221,28 @@ static void finish(struct iot_region *r)
 	} else {
 		state = r->error ? DM_IOT_ERROR : DM_IOT_OK;
 		end_region(r, state);
-		deliver = r->notes || r->busy;
+		deliver = r->to_report || r->notifying;
 		if (unlikely(deliver))
-			add_note(r, NOTE_END);
+			queue_report(r, REPORT_END);
 		spin_unlock_irqrestore(&client->lock, irq);
 		if (likely(!deliver))
-			report(r, state);
+			call_notify(r, state);
 	}
 
 	if (unlikely(kick))
 		mod_delayed_work(client->wq, &client->retry, 0);
 	if (unlikely(deliver))
 		iot_deliver(client);
-	iot_inner_put(r->handle);
+	iot_pending_put(r->handle);
 }
 
-/**
- * iot_drop() - the sender, or a bio, is done with its region
- * @r: the region; may be gone after this
- *
- * Context: any.
- */
-void iot_drop(struct iot_region *r)
+void iot_region_put(struct iot_region *r)
 {
-	if (atomic_dec_and_test(&r->holds))
-		finish(r);
+	if (atomic_dec_and_test(&r->refs))
+		finish_region(r);
 }
 
-/* ---- time ---- */
+/* ---- timeouts ---- */
 
 static bool due_before(struct rb_node *a, const struct rb_node *b)
 {
@@ -272,10 +251,11 @@ static bool due_before(struct rb_node *a, const struct rb_node *b)
 }
 
 /*
- * The timer wheel is late: by one tick, and by up to an eighth of a long time.  So the
- * timer is set for earlier, goes off for nothing, and is set again for what is left.
+ * The timer wheel expires late: by one tick, and by up to an eighth of a long
+ * timeout. To compensate we set the timer early by as much. If it then expires
+ * too early, iot_timer() sets it again for the time that is left.
  */
-static void wake_timer(struct dm_iot_client *client, unsigned long deadline)
+static void set_timer(struct dm_iot_client *client, unsigned long deadline)
 {
 	unsigned long left = deadline - jiffies;
 
@@ -288,10 +268,13 @@ static void wake_timer(struct dm_iot_client *client, unsigned long deadline)
 	mod_timer(&client->timer, deadline);
 }
 
-/* True: nothing is due earlier.  What has just come is mostly due last. */
+/*
+ * Returns true if no other region is due earlier. A new region is usually due
+ * last, so try that position first to avoid a search.
+ */
 static bool insert_timed(struct iot_region *r)
 {
-	struct dm_iot_client *client = client_of(r);
+	struct dm_iot_client *client = iot_client_of(r);
 	struct rb_node *last = client->timed_last;
 
 	if (unlikely(last && due_before(&r->timed, last)))
@@ -305,27 +288,21 @@ static bool insert_timed(struct iot_region *r)
 }
 
 /*
- * The timer is not touched when a region ends in time.  It then goes off for
- * nothing, once for all that ended until then.
+ * When a region ends in time we leave the timer alone. It then expires with
+ * nothing to report, but only once for all the regions which ended until then.
  */
 static void add_timed(struct iot_region *r)
 {
-	struct dm_iot_client *client = client_of(r);
+	struct dm_iot_client *client = iot_client_of(r);
 
 	lockdep_assert_held(&client->lock);
 
-	r->deadline = r->born + r->handle->timeout;
+	r->deadline = r->start + r->handle->timeout;
 	r->is_timed = true;
 	if (insert_timed(r))
-		wake_timer(client, r->deadline);
+		set_timer(client, r->deadline);
 }
 
-/**
- * iot_timer() - regions are due, or were
- * @timer: the client's
- *
- * Context: the timer's softirq.
- */
 void iot_timer(struct timer_list *timer)
 {
 	struct dm_iot_client *client =
@@ -338,15 +315,15 @@ void iot_timer(struct timer_list *timer)
 	while ((first = rb_first_cached(&client->timed))) {
 		r = rb_entry(first, struct iot_region, timed);
 		if (time_before(jiffies, r->deadline)) {
-			wake_timer(client, r->deadline);
+			set_timer(client, r->deadline);
 			break;
 		}
 		erase_timed(r);
-		/* Somebody else's cancel is about to end it. */
-		if (atomic_read(&r->pins) & PINS_DOOMED)
+		/* Already cancelled; the last iot_unpin() will end it. */
+		if (atomic_read(&r->pins) & PINS_CANCELLED)
 			continue;
 		r->timed_out = true;
-		add_note(r, NOTE_TIMEOUT);
+		queue_report(r, REPORT_TIMEOUT);
 		if (r->handle->flags & DM_IOT_CANCEL_ON_TIMEOUT)
 			iot_cancel(r);
 	}
@@ -354,28 +331,28 @@ void iot_timer(struct timer_list *timer)
 	iot_deliver(client);
 }
 
-/* ---- waiting, and its end ---- */
+/* ---- waiting ---- */
 
-/* The first sector on the disk, so that partitions can be compared. */
+/* Sector on the whole disk, so that we can compare regions of partitions. */
 static sector_t on_disk(const struct iot_region *r)
 {
 	return r->bdev->bd_start_sect + r->sector;
 }
 
 /*
- * Is a zombie in the way?  Only one that may write is, and only once somebody has
- * begun to send it.
+ * Does the region overlap a zombie that may still write? A zombie which was
+ * never started has no bios, so it cannot.
  */
 static bool is_blocked(struct iot_region *r)
 {
 	struct iot_region *z;
 
-	lockdep_assert_held(&client_of(r)->lock);
+	lockdep_assert_held(&iot_client_of(r)->lock);
 
-	/* A flush has no place. */
+	/* A flush has no sectors. */
 	if (!r->count)
 		return false;
-	list_for_each_entry(z, &client_of(r)->zombies, list) {
+	list_for_each_entry(z, &iot_client_of(r)->zombies, list) {
 		if (z->started && z->count && op_is_write(z->handle->opf) &&
 		    z->bdev->bd_disk == r->bdev->bd_disk &&
 		    on_disk(z) < on_disk(r) + r->count &&
@@ -385,16 +362,7 @@ static bool is_blocked(struct iot_region *r)
 	return false;
 }
 
-/**
- * iot_start() - the regions of a call are active; some may have to wait
- * @h: the call; those of its regions that it is to send have by_caller set
- *
- * Context: any.
- *
- * Return: 0, or -EBUSY if a region would have to wait, and must not; then none is
- * active.
- */
-int iot_start(struct dm_iot_handle *h)
+int iot_activate(struct dm_iot_handle *h)
 {
 	struct dm_iot_client *client = h->client;
 	struct iot_region *r;
@@ -425,30 +393,16 @@ int iot_start(struct dm_iot_handle *h)
 	return 0;
 }
 
-/**
- * iot_queue_work() - leave a region to a worker
- * @r: the region; what is to be done was written to it under the lock
- *
- * Context: any; the caller has something of the handle's inner count.
- */
 void iot_queue_work(struct iot_region *r)
 {
-	atomic_inc(&r->handle->inner);
-	if (!queue_work(client_of(r)->wq, &r->work))
-		atomic_dec(&r->handle->inner);
+	atomic_inc(&r->handle->pending);
+	if (!queue_work(iot_client_of(r)->wq, &r->work))
+		atomic_dec(&r->handle->pending);
 }
 
-/**
- * iot_wait_for_memory() - the sender gives up for now
- * @r: the region, of which the caller is the sender
- *
- * If the region has ended, there is nothing to wait for: the sender is done.
- *
- * Context: any.
- */
 void iot_wait_for_memory(struct iot_region *r)
 {
-	struct dm_iot_client *client = client_of(r);
+	struct dm_iot_client *client = iot_client_of(r);
 	unsigned long irq;
 	bool ended;
 
@@ -456,22 +410,20 @@ void iot_wait_for_memory(struct iot_region *r)
 	ended = r->ended;
 	if (!ended) {
 		list_add_tail(&r->wait, &client->waiting);
-		/* Memory that comes back before this counts too: so not never. */
+		/*
+		 * We cannot rely on a completing bio to queue the retry,
+		 * because it may have freed its memory before the region was
+		 * listed.
+		 */
 		queue_delayed_work(client->wq, &client->retry,
 				   msecs_to_jiffies(IOT_RETRY_MS));
 	}
 	spin_unlock_irqrestore(&client->lock, irq);
 
 	if (ended)
-		iot_drop(r);
+		iot_region_put(r);
 }
 
-/**
- * iot_retry() - something has changed: have the waiting regions sent
- * @work: the client's retry
- *
- * Context: a worker.
- */
 void iot_retry(struct work_struct *work)
 {
 	struct dm_iot_client *client =

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dm-io-timeout: bios and memory.
+ * dm-io-timeout: bios, copying, submission.
  *
- * A region goes in pieces, a bio each.  A piece of a call that may be cancelled has
- * pages of its own: from the system while there are any, else a whole set from the
- * client's reserve, so that a piece never holds a part of what it needs.
+ * A region is sent in pieces, one bio each. If the call may be cancelled, we
+ * copy the data of each piece to or from pages of our own. They come from the
+ * system while it has memory. If it has none, the piece takes a complete set
+ * from the client's reserve. It never keeps some of the pages while it needs
+ * more, to avoid deadlocks between pieces.
  *
- * Nothing here waits for memory: the region does, and a worker goes on.  With a
- * timeout, the caller does not wait for a device's queue either: his bios are
- * REQ_NOWAIT, and a worker sends again what comes back for that reason alone.
+ * We never sleep for memory here: if there is none, the region is put on a list
+ * and a worker continues. A caller with a timeout does not sleep for a full
+ * queue of the device either. We send its bios with REQ_NOWAIT. If the device
+ * refuses one of them only because of that flag, a worker resubmits it without.
  */
 
 #include <linux/blkdev.h>
@@ -18,7 +21,7 @@
 
 #include "iot/iot.h"
 
-/* Pieces without data: so large, and no larger, that bi_size holds them. */
+/* Size of a piece without data. Must fit in bi_size, which counts bytes. */
 #define NO_DATA_SECTORS	((sector_t)SZ_1G >> SECTOR_SHIFT)
 
 static struct iot_bio *iot_bio_of(struct bio *bio)
@@ -28,14 +31,6 @@ static struct iot_bio *iot_bio_of(struct bio *bio)
 
 /* ---- the caller's memory ---- */
 
-/**
- * iot_set_cursor() - where a region's data begin
- * @r: the region
- * @memory: of the call
- * @bytes: how far behind the beginning of that
- *
- * Context: any.
- */
 void iot_set_cursor(struct iot_region *r, const struct dm_iot_memory *memory,
 		    u64 bytes)
 {
@@ -59,9 +54,12 @@ void iot_set_cursor(struct iot_region *r, const struct dm_iot_memory *memory,
 	c->offset = memory->offset + bytes;
 }
 
-/* So many of @want bytes, at @c, are in one page; finds it and the place in it. */
-static unsigned int piece_of_page(struct iot_cursor *c, unsigned int want,
-				  struct page **page, unsigned int *offset)
+/*
+ * Return how many of the @want bytes at @c lie within one page, and set @page
+ * and @offset to their location.
+ */
+static unsigned int segment_in_page(struct iot_cursor *c, unsigned int want,
+				    struct page **page, unsigned int *offset)
 {
 	size_t at = 0;
 
@@ -96,7 +94,7 @@ static unsigned int piece_of_page(struct iot_cursor *c, unsigned int want,
 	return min_t(unsigned int, want, PAGE_SIZE - *offset);
 }
 
-/* Mostly it is a page, and for that there are better instructions. */
+/* copy_page() is faster than memcpy(), and most parts are a full page. */
 static void copy_part(void *to, const void *from, unsigned int len)
 {
 	if (likely(len == PAGE_SIZE))
@@ -106,17 +104,19 @@ static void copy_part(void *to, const void *from, unsigned int len)
 }
 
 /*
- * Copy @len bytes between the caller's memory at @c, which moves on, and the page at
- * @own.  vmalloc's memory by its address: another mapping of it may not see the same.
+ * Copy @len bytes between the caller's memory at @c and our page at @own, and
+ * advance @c. We access vmalloc() memory by its own address, because with some
+ * caches another mapping of the same page may see different data.
  */
-static void copy(struct iot_cursor *c, void *own, unsigned int len, bool to_caller)
+static void copy_data(struct iot_cursor *c, void *own, unsigned int len,
+		      bool to_caller)
 {
 	unsigned int offset, n;
 	struct page *page;
 	void *theirs;
 
 	for (; len; len -= n, own += n, c->offset += n) {
-		n = piece_of_page(c, len, &page, &offset);
+		n = segment_in_page(c, len, &page, &offset);
 		if (c->type == DM_IOT_VM)
 			theirs = c->addr + c->offset;
 		else
@@ -131,7 +131,7 @@ static void copy(struct iot_cursor *c, void *own, unsigned int len, bool to_call
 	}
 }
 
-/* All of a piece that has pages of its own.  Moves a copy of its cursor. */
+/* Copy a whole piece, and return the cursor behind its data. */
 static struct iot_cursor copy_piece(struct iot_bio *io, bool to_caller)
 {
 	struct iot_cursor c = io->cursor;
@@ -141,13 +141,13 @@ static struct iot_cursor copy_piece(struct iot_bio *io, bool to_caller)
 
 	for (i = 0; i < io->bio.bi_vcnt; i++, bv++) {
 		own = kmap_local_page(bv->bv_page);
-		copy(&c, own, bv->bv_len, to_caller);
+		copy_data(&c, own, bv->bv_len, to_caller);
 		kunmap_local(own);
 	}
 	return c;
 }
 
-/* ---- our own ---- */
+/* ---- our own pages ---- */
 
 static void free_bounce(void *element, void *data)
 {
@@ -179,9 +179,9 @@ static void *alloc_bounce(gfp_t gfp, void *data)
 	return bounce;
 }
 
-static void free_pages_of(struct iot_bio *io)
+static void free_piece_pages(struct iot_bio *io)
 {
-	struct dm_iot_client *client = client_of(io->region);
+	struct dm_iot_client *client = iot_client_of(io->region);
 	int i;
 
 	if (!io->region->handle->copied)
@@ -194,10 +194,13 @@ static void free_pages_of(struct iot_bio *io)
 		__free_page(io->bio.bi_io_vec[i].bv_page);
 }
 
-/* Pages of its own for a piece of @bytes.  False: there are none, and it has none. */
+/*
+ * Add pages of our own to a piece of @bytes. If there is no memory, return
+ * false with no page added.
+ */
 static bool add_own_pages(struct iot_bio *io, unsigned int bytes)
 {
-	struct dm_iot_client *client = client_of(io->region);
+	struct dm_iot_client *client = iot_client_of(io->region);
 	struct bio *bio = &io->bio;
 	struct page *page;
 	unsigned int n;
@@ -214,7 +217,7 @@ static bool add_own_pages(struct iot_bio *io, unsigned int bytes)
 		return true;
 
 	bytes += bio->bi_iter.bi_size;
-	free_pages_of(io);
+	free_piece_pages(io);
 	bio->bi_vcnt = 0;
 	bio->bi_iter.bi_size = 0;
 	io->bounce = mempool_alloc(&client->bounces, IOT_GFP);
@@ -222,25 +225,26 @@ static bool add_own_pages(struct iot_bio *io, unsigned int bytes)
 }
 
 /*
- * The caller's pages, up to @bytes, or as many as fit; the piece ends at the end of a
- * logical block.  The region's cursor moves on.
+ * Add the caller's pages, at most @bytes and as many as fit into the bio, and
+ * advance the region's cursor. The bio must end at a logical block boundary, so
+ * a partial block at its end is left for the next piece.
  */
 static void add_callers_pages(struct iot_bio *io, unsigned int bytes)
 {
 	struct iot_region *r = io->region;
 	struct bio *bio = &io->bio;
-	unsigned int offset, n, too_much;
+	unsigned int offset, n, excess;
 	struct page *page;
 
 	for (; bytes && bio->bi_vcnt < bio->bi_max_vecs; bytes -= n) {
-		n = piece_of_page(&r->cursor, bytes, &page, &offset);
+		n = segment_in_page(&r->cursor, bytes, &page, &offset);
 		__bio_add_page(bio, page, n, offset);
 		r->cursor.offset += n;
 	}
-	too_much = bio->bi_iter.bi_size &
-		   (bdev_logical_block_size(r->bdev) - 1);
-	if (unlikely(too_much)) {
-		bio->bi_iter.bi_size -= too_much;
+	excess = bio->bi_iter.bi_size &
+		 (bdev_logical_block_size(r->bdev) - 1);
+	if (unlikely(excess)) {
+		bio->bi_iter.bi_size -= excess;
 		r->cursor = io->cursor;
 		r->cursor.offset += bio->bi_iter.bi_size;
 	}
@@ -251,14 +255,14 @@ static void add_callers_pages(struct iot_bio *io, unsigned int bytes)
 
 /* ---- bios ---- */
 
-/* The region's own for a first piece that is small, else one of the client's. */
+/* Use the region's embedded bio for a small first piece, else the bio set. */
 static struct bio *get_bio(struct iot_region *r, unsigned int vecs, blk_opf_t opf)
 {
 	struct bio *bio = &iot_first(r)->bio;
 
 	if (unlikely(r->sent || vecs > ARRAY_SIZE(r->first_vecs)))
 		return bio_alloc_bioset(r->bdev, vecs, opf, IOT_GFP,
-					&client_of(r)->bios);
+					&iot_client_of(r)->bios);
 	bio_init(bio, r->bdev, vecs ? r->first_vecs : NULL, vecs, opf);
 	return bio;
 }
@@ -271,43 +275,44 @@ static void put_bio(struct iot_bio *io)
 		bio_put(&io->bio);
 }
 
-/* ---- the end of a bio ---- */
+/* ---- completion ---- */
 
-static void drop_bio(struct iot_bio *io)
+static void finish_bio(struct iot_bio *io)
 {
 	struct iot_region *r = io->region;
-	struct dm_iot_client *client = client_of(r);
+	struct dm_iot_client *client = iot_client_of(r);
 
-	free_pages_of(io);
+	free_piece_pages(io);
 	put_bio(io);
-	/* A guess without the lock is enough: who waits looks himself, later. */
+	/* An unlocked check suffices, because waiting regions also poll. */
 	if (unlikely(!list_empty_careful(&client->waiting)))
 		mod_delayed_work(client->wq, &client->retry, 0);
-	iot_drop(r);
+	iot_region_put(r);
 }
 
-/* It was not sent at all, as it would have had to wait: a worker can. */
-static void send_again(struct iot_bio *io)
+/*
+ * The device refused the bio because submission would have had to wait. A
+ * worker can wait, so let it submit the bio again.
+ */
+static void resubmit_later(struct iot_bio *io)
 {
 	struct iot_region *r = io->region;
-	struct dm_iot_client *client = client_of(r);
+	struct dm_iot_client *client = iot_client_of(r);
 	unsigned long irq;
 
 	io->bio.bi_status = BLK_STS_OK;
 	io->bio.bi_opf = r->handle->opf;
 	io->bio.bi_iter = io->iter;
-	/* A split below has counted it down. */
+	/* If the bio was split, its completion has decremented this. */
 	atomic_set(&io->bio.__bi_remaining, 1);
 
 	spin_lock_irqsave(&client->lock, irq);
-	bio_list_add(&r->again, &io->bio);
+	bio_list_add(&r->resubmit, &io->bio);
 	iot_queue_work(r);
 	spin_unlock_irqrestore(&client->lock, irq);
 }
 
-/*
- * Context: the driver's completion, hard irq possible; or inside submit_bio().
- */
+/* Context: completion of the driver, possibly hard irq, or submit_bio(). */
 static void end_bio(struct bio *bio)
 {
 	struct iot_bio *io = iot_bio_of(bio);
@@ -317,7 +322,7 @@ static void end_bio(struct bio *bio)
 	if (unlikely(bio->bi_status)) {
 		if (bio->bi_status == BLK_STS_AGAIN &&
 		    (bio->bi_opf & REQ_NOWAIT) && !(h->opf & REQ_NOWAIT)) {
-			send_again(io);
+			resubmit_later(io);
 			return;
 		}
 		cmpxchg(&r->error, 0, blk_status_to_errno(bio->bi_status));
@@ -331,12 +336,15 @@ static void end_bio(struct bio *bio)
 						     io->iter.bi_size);
 		}
 	}
-	drop_bio(io);
+	finish_bio(io);
 }
 
 /* ---- sending ---- */
 
-/* The next piece in @next, or NULL if the region has ended.  False: no memory. */
+/*
+ * Prepare the next piece in @next, or set it to NULL if the region has ended.
+ * Return false if there is no memory.
+ */
 static bool next_piece(struct iot_region *r, bool nowait, struct bio **next)
 {
 	struct dm_iot_handle *h = r->handle;
@@ -354,7 +362,7 @@ static bool next_piece(struct iot_region *r, bool nowait, struct bio **next)
 		vecs = h->copied ? client->pages : BIO_MAX_VECS;
 		bytes = min_t(u64, (u64)left << SECTOR_SHIFT,
 			      (u64)vecs << PAGE_SHIFT);
-		/* One more, as it may begin in the middle of a page. */
+		/* The data may start within a page: allow one more vector. */
 		if (h->copied || r->cursor.type != DM_IOT_BVEC)
 			vecs = min_t(unsigned int, vecs,
 				     DIV_ROUND_UP(bytes, PAGE_SIZE) + !h->copied);
@@ -381,7 +389,7 @@ static bool next_piece(struct iot_region *r, bool nowait, struct bio **next)
 				iot_unpin(r);
 			}
 			if (unlikely(READ_ONCE(r->ended))) {
-				free_pages_of(io);
+				free_piece_pages(io);
 				put_bio(io);
 				return true;
 			}
@@ -400,26 +408,21 @@ static bool next_piece(struct iot_region *r, bool nowait, struct bio **next)
 	return true;
 }
 
-/* A silent device may have all that the client has put by, for ever. */
-static bool out_of_patience(struct iot_region *r)
+/*
+ * An unresponsive device may hold the whole reserve forever. To avoid that
+ * other regions hang as well, let them fail after DM_IOT_MEMORY_WAIT.
+ */
+static bool nomem_timed_out(struct iot_region *r)
 {
-	if (!r->short_since)
-		r->short_since = jiffies ?: 1;
-	if (time_before(jiffies, r->short_since +
+	if (!r->nomem_since)
+		r->nomem_since = jiffies ?: 1;
+	if (time_before(jiffies, r->nomem_since +
 				 msecs_to_jiffies(DM_IOT_MEMORY_WAIT)))
 		return false;
 	cmpxchg(&r->error, 0, -ENOMEM);
 	return true;
 }
 
-/**
- * iot_send() - send what was not sent of a region
- * @r: the region, of which the caller is the sender; may be gone after this
- * @by_caller: in the context of dm_iot_io()
- *
- * Context: process; sleeps if the device's queue is full, but for a caller with a
- * timeout.
- */
 void iot_send(struct iot_region *r, bool by_caller)
 {
 	bool nowait = by_caller && r->handle->timeout;
@@ -427,77 +430,62 @@ void iot_send(struct iot_region *r, bool by_caller)
 
 	do {
 		if (unlikely(!next_piece(r, nowait, &bio))) {
-			if (out_of_patience(r))
+			if (nomem_timed_out(r))
 				break;
 			iot_wait_for_memory(r);
 			return;
 		}
-		r->short_since = 0;
+		r->nomem_since = 0;
 		if (unlikely(!bio))
 			break;
 		if (unlikely(r->handle->memory && !bio->bi_iter.bi_size)) {
-			/* Pieces of memory that add up to no logical block. */
+			/* A full bio did not contain one logical block. */
 			cmpxchg(&r->error, 0, -EINVAL);
 			put_bio(iot_bio_of(bio));
 			break;
 		}
-		atomic_inc(&r->holds);
+		atomic_inc(&r->refs);
 		submit_bio(bio);
 		if (likely(r->sent == r->count))
 			break;
 		cond_resched();
 	} while (true);
-	iot_drop(r);
+	iot_region_put(r);
 }
 
-/**
- * iot_work() - send a region, or pieces of it that came back unsent
- * @work: of the region
- *
- * Context: a worker.
- */
 void iot_work(struct work_struct *work)
 {
 	struct iot_region *r = container_of(work, struct iot_region, work);
 	struct dm_iot_handle *h = r->handle;
-	struct bio_list again;
+	struct bio_list bios;
 	unsigned long irq;
 	struct bio *bio;
 	bool send, ended;
 
 	spin_lock_irqsave(&h->client->lock, irq);
-	again = r->again;
-	bio_list_init(&r->again);
+	bios = r->resubmit;
+	bio_list_init(&r->resubmit);
 	send = r->to_send;
 	r->to_send = false;
 	ended = r->ended;
 	spin_unlock_irqrestore(&h->client->lock, irq);
 
-	while ((bio = bio_list_pop(&again))) {
+	while ((bio = bio_list_pop(&bios))) {
 		if (ended) {
-			drop_bio(iot_bio_of(bio));
+			finish_bio(iot_bio_of(bio));
 			continue;
 		}
-		/* Its end has taken its cgroup away. */
+		/* The first completion has dropped the bio's cgroup. */
 		bio_set_dev(bio, r->bdev);
 		submit_bio(bio);
 	}
 	if (send)
 		iot_send(r, false);
-	iot_inner_put(h);
+	iot_pending_put(h);
 }
 
-/* ---- set-up ---- */
+/* ---- setup ---- */
 
-/**
- * iot_send_init() - a client's reserves for bios and copies
- * @client: the client, with the size of a piece
- * @pieces: how many
- *
- * Context: process.
- *
- * Return: 0 or -ENOMEM.
- */
 int iot_send_init(struct dm_iot_client *client, unsigned int pieces)
 {
 	int r;
@@ -513,12 +501,6 @@ int iot_send_init(struct dm_iot_client *client, unsigned int pieces)
 	return r;
 }
 
-/**
- * iot_send_exit() - the reverse
- * @client: the client, with no I/O left
- *
- * Context: process.
- */
 void iot_send_exit(struct dm_iot_client *client)
 {
 	if (client->pages)

@@ -1,44 +1,57 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dm-io-timeout: block I/O to several regions in one call, each with a state of
- * its own, a timeout, and a way to give it up.
+ * dm-io-timeout: block I/O with a timeout.
  *
- * A client is made for so many devices per call, so many calls at a time, and so
- * many bytes per copied piece.  Its reserves are its own: I/O of a client goes on
- * when there is no memory, whatever other clients do.
+ * One call sends I/O to several regions, possibly on several devices. Each
+ * region has a state of its own, can time out, and can be cancelled.
  *
- * The life of a region (Documentation/dm-io-timeout.rst has the picture)
+ * The caller first creates a client, for a number of regions per call, a number
+ * of calls at a time, and a size of copied pieces. We reserve memory for each
+ * client to ensure that its I/O makes progress if the system has no memory. No
+ * client can use up the reserve of another one.
  *
- *	         +--> WAITING --+    behind a zombie, or for memory
+ * States of a region (Documentation/dm-io-timeout.rst has a picture):
+ *
+ *	         +--> WAITING --+    for a zombie to finish, or for memory
  *	         |              v
  *	dm_iot_io() ---------> SENT ----> OK, ERROR
  *	                        |  \          ^
- *	                        |   +-> TIMEOUT (a report; the I/O goes on)
+ *	                        |   +-> TIMEOUT (reported; the I/O continues)
  *	                        v        |
  *	                    CANCELLED <--+
  *
- * Rules that hold for all of it:
- *  - A call that returns an error has sent nothing, and nobody is notified.
- *  - Every region of another call ends exactly once, with OK, ERROR or CANCELLED.
- *    TIMEOUT comes at most once, before the end, and never alongside it: notify
- *    is not called for a region while it is still running for that region.
- *  - After a region's end nothing touches its part of the caller's memory, whatever
- *    the device does.  A cancelled read leaves in it what had arrived by then, in
- *    whole pieces; a cancelled write may or may not reach the device, later, with
- *    the content that the memory had when it was sent.
- *  - What a device still works on when its region is cancelled is a zombie.  A
- *    later I/O of the same client that overlaps a zombie that writes is not sent
- *    before that has ended.  Regions count as overlapping on one disk, through
- *    whatever partitions.
- *  - Nothing that was sent to a device is sent again before it has come back.
+ * A zombie is a region that was cancelled while its device had not completed
+ * all of its I/O.
  *
- * Who owns what: the control, the array of regions, and what they point to but for
- * the memory are the caller's when dm_iot_io() returns.  A region's part of the memory
- * is the layer's until the region has ended, and the page list or bio_vecs that
- * describe it until all regions of the call have.  The devices must be open until the
- * last of their I/Os is back, also zombies: so until dm_iot_client_destroy() returns, or
- * forever to be sure.  The end of a region that was not cancelled says that the device
- * is done with it.
+ * Rules:
+ *
+ *  - If we refuse a call, nothing is sent and notify is not called.
+ *  - Otherwise every region ends exactly once, with OK, ERROR or CANCELLED.
+ *    TIMEOUT is reported at most once per region, and before the end. Calls of
+ *    notify for one region never overlap.
+ *  - After the end of a region, we do not access its part of the caller's
+ *    memory, regardless of what the device does. After a cancelled read, it
+ *    contains the pieces that had completed before. A cancelled write may still
+ *    reach the device, now or later, with the data that the memory had when the
+ *    write was sent.
+ *  - If a later I/O of the same client overlaps a zombie that writes, it is
+ *    sent after the zombie has finished, to prevent old data from overwriting
+ *    new data. Regions on different partitions of a disk are compared by their
+ *    sectors on the disk.
+ *  - We never send the same I/O to a device twice at a time. If we resend it,
+ *    the device has returned it before.
+ *
+ * Ownership:
+ *
+ *  - When dm_iot_io() returns, the control, the array of regions, and what they
+ *    point to belong to the caller again, except for the memory.
+ *  - A region's part of the memory belongs to us until the region has ended.
+ *    The page list or bio_vecs belong to us until all regions of the call have
+ *    ended.
+ *  - The caller must keep each device open until the last I/O to it, including
+ *    that of zombies, has completed. If a region ends with OK or ERROR, its
+ *    device has completed all its I/O. If a region was cancelled, only the
+ *    return of dm_iot_client_destroy() tells.
  */
 #ifndef _LINUX_DM_IO_TIMEOUT_H
 #define _LINUX_DM_IO_TIMEOUT_H
@@ -50,25 +63,30 @@
 struct dm_iot_client;
 struct dm_iot_handle;
 
-/* The largest values that dm_iot_client_create() and dm_iot_io() take. */
+/*
+ * Maximum arguments of dm_iot_client_create() and dm_iot_io(): regions per
+ * call, reserved calls, bytes per copied piece, and timeout in ms.
+ */
 #define DM_IOT_MAX_DEVICES	256
 #define DM_IOT_MAX_MIN_IOS	1024
 #define DM_IOT_MAX_SIZE		(BIO_MAX_VECS << PAGE_SHIFT)
 #define DM_IOT_MAX_TIMEOUT	(24 * 60 * 60 * 1000)
 
 /*
- * ms that a call waits for a handle, if its timeout is not shorter, and that a region
- * waits for memory without getting on; it then ends with ERROR and -ENOMEM.  So a
- * device that is silent and has all the client's reserve does not hold up the others
- * for ever.
+ * Maximum time in ms that a call waits for a handle, unless its timeout is
+ * shorter, and that a region waits for memory without any progress. The region
+ * then ends with ERROR and -ENOMEM. This prevents an unresponsive device, whose
+ * I/O occupies the client's whole reserve, from blocking the I/O to other
+ * devices forever.
  */
 #define DM_IOT_MEMORY_WAIT	30000
 
 /**
- * struct dm_iot_region - where on a device
- * @bdev: the device, open, for writing if the region is written
- * @sector: the first sector, of 512 bytes
- * @count: sectors; 0 for a flush and only for that
+ * struct dm_iot_region - a range of sectors on a device
+ * @bdev: device; opened by the caller, for writing unless the operation is a
+ *	read
+ * @sector: first sector, in units of 512 bytes
+ * @count: number of sectors; 0 for a flush, and only for a flush
  */
 struct dm_iot_region {
 	struct block_device *bdev;
@@ -77,11 +95,11 @@ struct dm_iot_region {
 };
 
 /**
- * enum dm_iot_state - what is known of a region
- * @DM_IOT_OK: it has ended well
- * @DM_IOT_TIMEOUT: it has not ended within the timeout, and goes on
- * @DM_IOT_CANCELLED: it was given up; the device may still work on it
- * @DM_IOT_ERROR: it has ended with an error
+ * enum dm_iot_state - reported state of a region
+ * @DM_IOT_OK: the region ended successfully
+ * @DM_IOT_TIMEOUT: the region did not end within the timeout; its I/O continues
+ * @DM_IOT_CANCELLED: the region was cancelled; the device may still process it
+ * @DM_IOT_ERROR: the region ended with an error
  */
 enum dm_iot_state {
 	DM_IOT_OK,
@@ -91,14 +109,15 @@ enum dm_iot_state {
 };
 
 /**
- * struct dm_iot_region_state - what notify is told
- * @index: of the region, in the array that dm_iot_io() was given
- * @state: its state
- * @error_code: with DM_IOT_ERROR the negative errno, of the first piece that
- *	failed; else 0
- * @handle: of the call. To keep it, dm_iot_handle_get()
+ * struct dm_iot_region_state - report to notify
+ * @index: index of the region in the array passed to dm_iot_io()
+ * @state: state of the region
+ * @error_code: negative errno of the first piece that failed if @state is
+ *	%DM_IOT_ERROR, otherwise 0
+ * @handle: handle of the call. If notify wants to keep it, it must take a
+ *	reference with dm_iot_handle_get()
  *
- * Does not change during the call of notify, and is gone after it.
+ * Constant while notify runs, and not valid afterwards.
  */
 struct dm_iot_region_state {
 	unsigned int index;
@@ -108,28 +127,28 @@ struct dm_iot_region_state {
 };
 
 /**
- * typedef dm_iot_notify_fn - called for each state of each region
- * @state: of the region
- * @context: from the control
+ * typedef dm_iot_notify_fn - called for each reported state of each region
+ * @state: the report
+ * @context: context of the control
  *
- * Context: any; a hard interrupt, the timer's softirq, inside dm_iot_io() or inside
- * a cancel.  It may not sleep, and no lock of this layer is held.  Calls for
- * different regions, also of one call, may run at the same time; those for one
- * region do not.
+ * The callback may cancel regions, get and put handles, and call dm_iot_io()
+ * with %DM_IOT_NO_WAIT and without %DM_IOT_SYNC. It may free the memory of the
+ * call if all regions have ended.
  *
- * It may cancel, get and put handles, and call dm_iot_io() with DM_IOT_NO_WAIT and
- * without DM_IOT_SYNC.  It may free the memory of the call once the last region has
- * ended.
+ * Context: any: hard interrupt, softirq of the timer, dm_iot_io(), or a
+ * cancellation. Must not sleep. No lock of this layer is held. Calls for one
+ * region never overlap; calls for different regions, even of one dm_iot_io(),
+ * may run at the same time.
  */
 typedef void (*dm_iot_notify_fn)(const struct dm_iot_region_state *state,
 				 void *context);
 
 /**
- * enum dm_iot_memory_type - how memory is described
- * @DM_IOT_PAGE_LIST: a list of pages
- * @DM_IOT_BVEC: an array of bio_vecs
- * @DM_IOT_VM: an address from vmalloc()
- * @DM_IOT_KMEM: an address of the kernel's linear mapping
+ * enum dm_iot_memory_type - type of the caller's memory
+ * @DM_IOT_PAGE_LIST: list of pages
+ * @DM_IOT_BVEC: array of bio_vecs
+ * @DM_IOT_VM: address from vmalloc()
+ * @DM_IOT_KMEM: address in the kernel's linear mapping
  */
 enum dm_iot_memory_type {
 	DM_IOT_PAGE_LIST,
@@ -139,20 +158,21 @@ enum dm_iot_memory_type {
 };
 
 /**
- * struct dm_iot_memory - where from or to
- * @type: which of the following is meant
- * @pl: the list, of enough pages
- * @bvec: the array, of enough bytes
- * @vma: the address
- * @addr: the address
- * @offset: bytes to skip at the beginning
+ * struct dm_iot_memory - the caller's memory
+ * @type: type of memory, selects one of the following four members
+ * @pl: page list; must be long enough
+ * @bvec: bio_vecs; must be long enough
+ * @vma: address from vmalloc()
+ * @addr: address in the linear mapping
+ * @offset: bytes to skip at the start of the memory
  *
- * A write sends the same memory to all regions.  A read puts its regions into the
- * memory one behind the other.  Discard, write-zeroes and flush have no memory, and
- * this is not looked at.
+ * A write sends the same data to all regions. A read stores the data of its
+ * regions one after the other. Discard, write-zeroes and flush ignore this
+ * structure.
  *
- * Where nothing is copied (DM_IOT_NO_CANCEL), its place and the length of each of
- * its pieces suit the device's DMA alignment; the beginning is checked.
+ * If the data are not copied (%DM_IOT_NO_CANCEL), the address and length of
+ * each physical segment must match the DMA alignment of the device. Only the
+ * start is checked.
  */
 struct dm_iot_memory {
 	enum dm_iot_memory_type type;
@@ -166,15 +186,17 @@ struct dm_iot_memory {
 };
 
 /*
- * Flags of struct dm_iot_control.
+ * Flags of struct dm_iot_control:
  *
- * DM_IOT_CANCEL_ON_TIMEOUT: a region that times out is cancelled: notify is called
- *	with TIMEOUT, then with CANCELLED.
- * DM_IOT_NO_CANCEL: the call cannot be cancelled.  Its data are not copied.
- * DM_IOT_NO_WAIT: dm_iot_io() does not sleep but to wait for the end
- *	(DM_IOT_SYNC), and no region is queued behind a zombie: -EBUSY if one would
- *	be, -EAGAIN if there is no handle.  What is sent is sent by a worker.
- * DM_IOT_SYNC: dm_iot_io() returns when all regions have ended.
+ * DM_IOT_CANCEL_ON_TIMEOUT: cancel a region when its timeout expires. We call
+ *	notify with TIMEOUT, then with CANCELLED.
+ * DM_IOT_NO_CANCEL: the call cannot be cancelled. This avoids the copy of the
+ *	data.
+ * DM_IOT_NO_WAIT: do not sleep in dm_iot_io(), except with DM_IOT_SYNC for the
+ *	end of the regions. A worker sends the I/O. If a region overlaps a
+ *	zombie, dm_iot_io() fails with -EBUSY; if there is no handle, it fails
+ *	with -EAGAIN.
+ * DM_IOT_SYNC: return from dm_iot_io() when all regions have ended.
  */
 #define DM_IOT_CANCEL_ON_TIMEOUT	0x1
 #define DM_IOT_NO_CANCEL		0x2
@@ -182,16 +204,17 @@ struct dm_iot_memory {
 #define DM_IOT_SYNC			0x8
 
 /**
- * struct dm_iot_control - what all regions of a call have in common
+ * struct dm_iot_control - parameters that all regions of a call share
  * @client: the client
- * @memory: from or to where
+ * @memory: source or destination of the data
  * @opf: REQ_OP_READ, WRITE, FLUSH, DISCARD or WRITE_ZEROES, with any of
  *	REQ_FAILFAST_*, SYNC, META, PRIO, NOMERGE, IDLE, FUA, PREFLUSH, RAHEAD,
- *	BACKGROUND, NOWAIT and NOUNMAP. Large regions go in pieces, and what is asked
- *	for is asked for each
- * @notify: called for each state of each region; not NULL without DM_IOT_SYNC
- * @context: for @notify
- * @timeout: ms from the call on, 0 is none; the report may be a tick late
+ *	BACKGROUND, NOWAIT and NOUNMAP. If a region is sent in several pieces,
+ *	the flags apply to each of them
+ * @notify: callback for each state of each region. May be NULL with DM_IOT_SYNC
+ * @context: argument for @notify
+ * @timeout: timeout in ms from the call on, or 0 for none. It may be reported
+ *	one tick late
  * @flags: DM_IOT_*
  */
 struct dm_iot_control {
