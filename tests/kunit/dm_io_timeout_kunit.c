@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suites of dm-io-timeout, on disks of their own (dm_io_timeout_kunit.h).
+ * KUnit suites of dm-io-timeout. They use disks whose completions the test
+ * controls (dm_io_timeout_kunit.h).
  *
- * suite: dm_io_timeout_calls		what a call does to devices and memory
- * suite: dm_io_timeout_timeout		TIMEOUT, when, and what follows
- * suite: dm_io_timeout_cancel		cancel by handle and device, from notify, in the middle
- * suite: dm_io_timeout_zombies		what overlaps a zombie, and a client that goes
- * suite: dm_io_timeout_bad_input	each mistake has its errno, and nobody is told
- * suite: dm_io_timeout_memory		I/O ends without memory
- * suite: dm_io_timeout_random		one end for each region, and true data, whatever happens
+ * suite: dm_io_timeout_calls effect of a call on devices and memory
+ * suite: dm_io_timeout_timeout TIMEOUT is reported in time, then the end
+ * suite: dm_io_timeout_cancel cancellation by handle, by device, from notify
+ * suite: dm_io_timeout_zombies I/O that overlaps a zombie, client destruction
+ * suite: dm_io_timeout_bad_input errno of each invalid call, without any report
+ * suite: dm_io_timeout_memory I/O without memory from the system
+ * suite: dm_io_timeout_random one end per region, correct data at random events
  */
 
 #include <linux/delay.h>
@@ -24,36 +25,36 @@
 
 static ulong seed;
 module_param(seed, ulong, 0444);
-MODULE_PARM_DESC(seed, "of dm_io_timeout_random; 0: any");
+MODULE_PARM_DESC(seed, "Seed of dm_io_timeout_random; 0 for a random one");
 
-/* Bytes of a piece, and so of a bio but for the device's limits. */
+/* Size of a piece, and of a bio unless the device limits it, in bytes. */
 #define PIECE		SZ_4K
 #define PIECE_SECTORS	(PIECE >> SECTOR_SHIFT)
 #define DEVICES		128
 
-/* Of the bench's disks. */
+/* Disks, see struct iot_bench. */
 enum { PLAIN, OTHER, SMALL, SLOW, DISKS };
 
 /**
- * struct bench - what each case has
+ * struct iot_bench - environment of a test case
  * @test: the case
- * @disk: @PLAIN, @OTHER: as it comes; @SMALL: bios of at most 4 KiB; @SLOW: without
- *	REQ_NOWAIT
- * @client: for up to @DEVICES regions, in pieces of @PIECE
- * @large: the same, in pieces of 64 KiB
- * @watch: of the calls that name no other
+ * @disk: @PLAIN and @OTHER have no limits, @SMALL accepts bios of at most 4
+ *	KiB, and @SLOW does not support REQ_NOWAIT
+ * @client: client for up to @DEVICES regions, with pieces of @PIECE
+ * @large: client with pieces of 64 KiB
+ * @watch: records the reports, unless a call has a watch of its own
  */
-struct bench {
+struct iot_bench {
 	struct kunit *test;
 	struct test_disk disk[DISKS];
 	struct dm_iot_client *client;
 	struct dm_iot_client *large;
-	struct watch *watch;
+	struct iot_watch *watch;
 };
 
 static int bench_init(struct kunit *test)
 {
-	struct bench *b = kunit_kzalloc(test, sizeof(*b), GFP_KERNEL);
+	struct iot_bench *b = kunit_kzalloc(test, sizeof(*b), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, b);
 	test->priv = b;
@@ -74,8 +75,8 @@ static int bench_init(struct kunit *test)
 	return 0;
 }
 
-/* Whatever the case left behind comes back, so that the clients can go. */
-static void release(struct bench *b)
+/* Complete all remaining bios, so that we can destroy the clients. */
+static void release(struct iot_bench *b)
 {
 	struct test_disk *d;
 
@@ -91,7 +92,7 @@ static void release(struct bench *b)
 
 static void bench_exit(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	int i;
 
 	if (!b)
@@ -106,19 +107,19 @@ static void bench_exit(struct kunit *test)
 }
 
 /**
- * struct io - a call with one region
+ * struct iot_bench_io - a call with one region
  * @opf: operation and flags
- * @disk: on the bench
- * @sector: the first
- * @count: sectors
- * @mem: kernel address
- * @timeout: ms
+ * @disk: index of the disk
+ * @sector: first sector
+ * @count: number of sectors
+ * @mem: kernel address of the data
+ * @timeout: timeout in ms
  * @flags: DM_IOT_*
- * @client: NULL for the bench's
- * @watch: NULL for the bench's
- * @handle: where to put it
+ * @client: client, or NULL for the default
+ * @watch: watch, or NULL for the default
+ * @handle: where to store the handle, or NULL
  */
-struct io {
+struct iot_bench_io {
 	blk_opf_t opf;
 	int disk;
 	sector_t sector;
@@ -127,11 +128,11 @@ struct io {
 	unsigned int timeout;
 	unsigned int flags;
 	struct dm_iot_client *client;
-	struct watch *watch;
+	struct iot_watch *watch;
 	struct dm_iot_handle **handle;
 };
 
-static int do_io(struct bench *b, const struct io *io)
+static int do_io(struct iot_bench *b, const struct iot_bench_io *io)
 {
 	struct dm_iot_region region = {
 		.bdev = b->disk[io->disk].bdev,
@@ -151,15 +152,15 @@ static int do_io(struct bench *b, const struct io *io)
 	return dm_iot_io(&ctl, 1, &region, io->handle);
 }
 
-static void start(struct bench *b, const struct io *io)
+static void start(struct iot_bench *b, const struct iot_bench_io *io)
 {
 	KUNIT_ASSERT_EQ(b->test, do_io(b, io), 0);
 }
 
-#define IO(b, ...)	do_io(b, &(struct io){ __VA_ARGS__ })
-#define START(b, ...)	start(b, &(struct io){ __VA_ARGS__ })
+#define IO(b, ...)	do_io(b, &(struct iot_bench_io){ __VA_ARGS__ })
+#define START(b, ...)	start(b, &(struct iot_bench_io){ __VA_ARGS__ })
 
-static u8 *buffer(struct bench *b, size_t bytes, u8 fill)
+static u8 *buffer(struct iot_bench *b, size_t bytes, u8 fill)
 {
 	u8 *mem = kunit_kmalloc(b->test, bytes, GFP_KERNEL);
 
@@ -173,23 +174,23 @@ static bool all_are(const void *mem, u8 fill, size_t bytes)
 	return !memchr_inv(mem, fill, bytes);
 }
 
-static u8 *content(struct bench *b, int disk, sector_t sector)
+static u8 *content(struct iot_bench *b, int disk, sector_t sector)
 {
 	return b->disk[disk].content + (sector << SECTOR_SHIFT);
 }
 
-/* A zombie on @disk that writes @fill to [@sector, @sector + @count). */
-static void make_zombie(struct bench *b, blk_opf_t opf, int disk,
+/* Create a zombie on @disk that writes @fill to [@sector, @sector + @count). */
+static void make_zombie(struct iot_bench *b, blk_opf_t opf, int disk,
 			sector_t sector, sector_t count, u8 fill)
 {
 	u8 *mem = buffer(b, count << SECTOR_SHIFT, fill);
-	struct watch *w = watch_create(b->test);
+	struct iot_watch *w = watch_create(b->test);
 	struct dm_iot_handle *h;
 
 	START(b, opf, disk, sector, count, mem, .watch = w, .handle = &h);
 	KUNIT_ASSERT_EQ(b->test, dm_iot_cancel_by_handle(b->client, h), 0);
 	dm_iot_handle_put(h);
-	KUNIT_EXPECT_STREQ(b->test, told(w), "C");
+	KUNIT_EXPECT_STREQ(b->test, reported(w), "C");
 	memset(mem, ~fill, count << SECTOR_SHIFT);
 }
 
@@ -224,11 +225,11 @@ static const struct op_param op_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(op, op_params, name);
 
-/* The device sees the operation and the flags that were asked for, and data move. */
+/* The device gets the requested operation and flags, and transfers the data. */
 static void op_test(struct kunit *test)
 {
 	const struct op_param *p = test->param_value;
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	bool read = (p->opf & REQ_OP_MASK) == REQ_OP_READ;
 	bool write = (p->opf & REQ_OP_MASK) == REQ_OP_WRITE;
 	u8 *mem = buffer(b, SZ_4K, 0x11);
@@ -241,7 +242,7 @@ static void op_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b->watch->notes, 0);
 
 	KUNIT_EXPECT_TRUE(test, disk_end(&b->disk[PLAIN], 0, BLK_STS_OK));
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "O");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "O");
 	KUNIT_EXPECT_TRUE(test, all_are(mem, read ? 0x22 : 0x11, SZ_4K));
 	KUNIT_EXPECT_TRUE(test, all_are(content(b, PLAIN, 8), write ? 0x11 :
 					read || !p->count ? 0x22 : 0, SZ_4K));
@@ -277,8 +278,9 @@ KUNIT_ARRAY_PARAM_DESC(memory, memory_params, name);
 #define MEMORY_SECTORS	20
 
 /*
- * Memory of each type at @mem; pages in the reverse order where the type allows
- * that.  @linear reads it as the layer should: by the order of list and bio_vecs.
+ * Memory of any type at @mem. If the type allows it, the pages are in reverse
+ * order. @linear has them in the order of the page list or bio_vecs, in which
+ * the layer should access them.
  */
 struct any_memory {
 	void *mem;
@@ -287,7 +289,7 @@ struct any_memory {
 	struct bio_vec bvec[MEMORY_PAGES * 2];
 };
 
-static struct any_memory *any_memory(struct bench *b, const struct memory_param *p,
+static struct any_memory *any_memory(struct iot_bench *b, const struct memory_param *p,
 				     struct dm_iot_memory *m)
 {
 	struct any_memory *a = kunit_kzalloc(b->test, sizeof(*a), GFP_KERNEL);
@@ -309,7 +311,7 @@ static struct any_memory *any_memory(struct bench *b, const struct memory_param 
 		page = p->type == DM_IOT_VM ? vmalloc_to_page(at) : virt_to_page(at);
 		a->pl[i].page = page;
 		a->pl[i].next = i + 1 < MEMORY_PAGES ? &a->pl[i + 1] : NULL;
-		/* Each page in two parts. */
+		/* Two bio_vecs per page. */
 		bvec_set_page(&a->bvec[2 * i], page, 1536, 0);
 		bvec_set_page(&a->bvec[2 * i + 1], page, PAGE_SIZE - 1536, 1536);
 	}
@@ -341,14 +343,14 @@ static u8 *byte_of(struct any_memory *a, unsigned int at)
 }
 
 /*
- * Two regions: a write sends the same memory to both, a read fills it with one
- * behind the other, and what is beside them is left alone.
+ * A write to two regions sends the same memory to both. A read of two regions
+ * stores their data one after the other, and does not change the memory around.
  */
 static void memory_test(struct kunit *test)
 {
 	const struct memory_param *p = test->param_value;
 	const unsigned int bytes = MEMORY_SECTORS << SECTOR_SHIFT;
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	struct dm_iot_region regions[] = {
 		{ b->disk[PLAIN].bdev, 8, MEMORY_SECTORS },
 		{ b->disk[SMALL].bdev, 1, MEMORY_SECTORS },
@@ -398,10 +400,10 @@ static void memory_test(struct kunit *test)
 	free_memory(a, p);
 }
 
-/* Each of many regions has its own end, and says which it is. */
+/* Each of many regions is reported once, with its own index and state. */
 static void many_regions_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	struct dm_iot_region *region =
 		kunit_kcalloc(test, DEVICES, sizeof(*region), GFP_KERNEL);
 	struct dm_iot_control ctl = {
@@ -419,7 +421,7 @@ static void many_regions_test(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, dm_iot_io(&ctl, DEVICES, region, NULL), 0);
 	KUNIT_EXPECT_EQ(test, disk_held(&b->disk[PLAIN]), DEVICES);
 
-	/* From the last to the first, every third with an error. */
+	/* Complete them in reverse order, every third with an error. */
 	for (i = DEVICES; i-- > 0; )
 		disk_end(&b->disk[PLAIN], i, i % 3 ? BLK_STS_OK : BLK_STS_MEDIUM);
 	KUNIT_EXPECT_EQ(test, b->watch->notes, DEVICES);
@@ -434,10 +436,10 @@ static void many_regions_test(struct kunit *test)
 	}
 }
 
-/* A region as large as the device goes in pieces, and ends when the last is back. */
+/* A region of the whole device is sent in pieces, and ends after the last. */
 static void whole_device_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	const size_t bytes = DISK_SECTORS << SECTOR_SHIFT;
 	struct dm_iot_region region = { b->disk[PLAIN].bdev, 0, DISK_SECTORS };
 	struct dm_iot_control ctl = {
@@ -458,29 +460,29 @@ static void whole_device_test(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, b->watch->notes, 0);
 		disk_end(&b->disk[PLAIN], left / 2, BLK_STS_OK);
 	}
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "O");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "O");
 	KUNIT_EXPECT_TRUE(test, all_are(content(b, PLAIN, 0), 0x44, bytes));
 	vfree(ctl.memory.vma);
 }
 
-/* The first error of a region is its error, and it comes when all is back. */
+/* A region reports its first error, after all its pieces have completed. */
 static void first_error_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 
 	START(b, REQ_OP_READ, PLAIN, 0, 3 * PIECE_SECTORS, buffer(b, 3 * PIECE, 0));
 	disk_end(&b->disk[PLAIN], 1, BLK_STS_NOSPC);
 	disk_end(&b->disk[PLAIN], 0, BLK_STS_IOERR);
 	KUNIT_EXPECT_EQ(test, b->watch->notes, 0);
 	disk_end(&b->disk[PLAIN], 0, BLK_STS_OK);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "E");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "E");
 	KUNIT_EXPECT_EQ(test, b->watch->note[0].was.error_code, -ENOSPC);
 }
 
-/* A synchronous call returns what became of it. */
+/* A synchronous call returns the result of its region. */
 static void sync_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	struct dm_iot_region region = { b->disk[PLAIN].bdev, 0, 8 };
 	struct dm_iot_control ctl = {
 		.client = b->client,
@@ -496,7 +498,7 @@ static void sync_test(struct kunit *test)
 	b->disk[PLAIN].answer = BLK_STS_TRANSPORT;
 	KUNIT_EXPECT_EQ(test, dm_iot_io(&ctl, 1, &region, NULL), -ENOLINK);
 
-	/* Without notify, what is not in time is given up. */
+	/* Without notify, the region is cancelled on timeout. */
 	b->disk[PLAIN].at_once = false;
 	began = jiffies;
 	KUNIT_EXPECT_EQ(test, dm_iot_io(&ctl, 1, &region, NULL), -ETIMEDOUT);
@@ -504,10 +506,10 @@ static void sync_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, disk_held(&b->disk[PLAIN]), 1);
 }
 
-/* The handle is there for notify, which is told of the same; and past the end. */
+/* Caller and notify get the same handle, and it stays valid after the end. */
 static void handle_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	struct dm_iot_client *client = dm_iot_client_create(1, 1, PIECE);
 	struct dm_iot_handle *h = NULL;
 
@@ -519,14 +521,14 @@ static void handle_test(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, dm_iot_handle_get(h), h);
 	dm_iot_handle_put(h);
 	disk_end(&b->disk[PLAIN], 0, BLK_STS_OK);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "O");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "O");
 	KUNIT_EXPECT_PTR_EQ(test, b->watch->note[0].was.handle, h);
 
-	/* It has ended: nothing is left to cancel, and nobody is told again. */
+	/* After the end, cancelling has no effect and reports nothing. */
 	KUNIT_EXPECT_EQ(test, dm_iot_cancel_by_handle(client, h), 0);
 	dm_iot_client_destroy(client);
 	dm_iot_handle_put(h);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "O");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "O");
 }
 
 static struct kunit_case calls_cases[] = {
@@ -549,26 +551,26 @@ static struct kunit_suite calls_suite = {
 
 /* ---- timeout ---- */
 
-/* From @began: not before @ms, and no later than a tick after. */
-static void expect_in_time(struct kunit *test, const struct note *note,
+/* TIMEOUT is reported at least @ms after @began, and at most one tick later. */
+static void expect_in_time(struct kunit *test, const struct iot_note *note,
 			   unsigned long began, unsigned int ms)
 {
 	unsigned long took = note->when - began;
 
 	KUNIT_EXPECT_EQ(test, (int)note->was.state, (int)DM_IOT_TIMEOUT);
 	KUNIT_EXPECT_GE(test, took, msecs_to_jiffies(ms));
-	/* The call may have come at the end of a tick. */
+	/* One tick more: the call may have been made at the end of a tick. */
 	KUNIT_EXPECT_LE(test, took, msecs_to_jiffies(ms) + 1);
 }
 
-/* The report comes when it should, for short and for long times. */
+/* TIMEOUT is reported in time, for short and for long timeouts. */
 static void when_test(struct kunit *test)
 {
 	static const unsigned int ms[] = { 1, 10, 35, 600, 1000, 5000, 30000 };
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	u8 *mem = buffer(b, SZ_4K, 0);
 	unsigned long began;
-	struct watch *w;
+	struct iot_watch *w;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(ms); i++) {
@@ -579,16 +581,16 @@ static void when_test(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, COMES(w->notes));
 		expect_in_time(test, &w->note[0], began, ms[i]);
 		disk_end(&b->disk[PLAIN], 0, BLK_STS_OK);
-		KUNIT_EXPECT_STREQ(test, told(w), "TO");
+		KUNIT_EXPECT_STREQ(test, reported(w), "TO");
 	}
 }
 
-/* Each by its own time, whatever the order of the calls. */
+/* Each region times out by its own deadline, in any order of the calls. */
 static void order_test(struct kunit *test)
 {
 	static const unsigned int ms[] = { 80, 20, 60, 40, 100 };
-	struct bench *b = test->priv;
-	struct watch *w[ARRAY_SIZE(ms)];
+	struct iot_bench *b = test->priv;
+	struct iot_watch *w[ARRAY_SIZE(ms)];
 	u8 *mem = buffer(b, SZ_4K, 0);
 	unsigned long began = jiffies;
 	int i;
@@ -602,89 +604,89 @@ static void order_test(struct kunit *test)
 		expect_in_time(test, &w[i]->note[0], began, ms[i]);
 	disk_end_all(&b->disk[PLAIN], BLK_STS_OK);
 	for (i = 0; i < ARRAY_SIZE(ms); i++)
-		KUNIT_EXPECT_STREQ(test, told(w[i]), "TO");
+		KUNIT_EXPECT_STREQ(test, reported(w[i]), "TO");
 }
 
-/* What is in time is not reported, then or later. */
+/* If a region ends in time, TIMEOUT is not reported, not even later. */
 static void in_time_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 
 	START(b, REQ_OP_READ, PLAIN, 0, 8, buffer(b, SZ_4K, 0), 30);
 	disk_end(&b->disk[PLAIN], 0, BLK_STS_OK);
 	msleep(100);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "O");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "O");
 }
 
-/* TIMEOUT is a report: OK, ERROR or CANCELLED follows, once. */
+/* After TIMEOUT, the region still ends once, with OK, ERROR or CANCELLED. */
 static void then_ok_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	u8 *mem = buffer(b, SZ_4K, 0);
 
 	memset(content(b, PLAIN, 0), 0x55, SZ_4K);
 	START(b, REQ_OP_READ, PLAIN, 0, 8, mem, 20);
 	KUNIT_EXPECT_TRUE(test, COMES(b->watch->notes));
 	msleep(100);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "T");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "T");
 	disk_end(&b->disk[PLAIN], 0, BLK_STS_OK);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "TO");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "TO");
 	KUNIT_EXPECT_TRUE(test, all_are(mem, 0x55, SZ_4K));
 }
 
 static void then_error_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 
 	START(b, REQ_OP_READ, PLAIN, 0, 8, buffer(b, SZ_4K, 0), 20);
 	KUNIT_EXPECT_TRUE(test, COMES(b->watch->notes));
 	disk_end(&b->disk[PLAIN], 0, BLK_STS_IOERR);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "TE");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "TE");
 	KUNIT_EXPECT_EQ(test, b->watch->note[0].was.error_code, 0);
 	KUNIT_EXPECT_EQ(test, b->watch->note[1].was.error_code, -EIO);
 }
 
 static void then_cancelled_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 
 	START(b, REQ_OP_READ, PLAIN, 0, 8, buffer(b, SZ_4K, 0), 20);
 	KUNIT_EXPECT_TRUE(test, COMES(b->watch->notes));
 	dm_iot_cancel_by_device(b->client, b->disk[PLAIN].bdev);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "TC");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "TC");
 	disk_end(&b->disk[PLAIN], 0, BLK_STS_IOERR);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "TC");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "TC");
 	KUNIT_EXPECT_EQ(test, b->watch->note[1].was.error_code, 0);
 }
 
-/* With the flag it is cancelled right then. */
+/* With DM_IOT_CANCEL_ON_TIMEOUT, the region is cancelled at once. */
 static void cancel_on_timeout_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 
 	START(b, REQ_OP_READ, PLAIN, 0, 8, buffer(b, SZ_4K, 0), 20,
 	      DM_IOT_CANCEL_ON_TIMEOUT);
 	KUNIT_EXPECT_TRUE(test, COMES(b->watch->ends));
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "TC");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "TC");
 	KUNIT_EXPECT_EQ(test, b->watch->note[0].when, b->watch->note[1].when);
 	disk_end(&b->disk[PLAIN], 0, BLK_STS_OK);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "TC");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "TC");
 }
 
-/* What cannot be cancelled is reported all the same. */
+/* TIMEOUT is also reported for a region that cannot be cancelled. */
 static void not_cancellable_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 
 	START(b, REQ_OP_READ, PLAIN, 0, 8, buffer(b, SZ_4K, 0), 20,
 	      DM_IOT_NO_CANCEL);
 	KUNIT_EXPECT_TRUE(test, COMES(b->watch->notes));
 	disk_end(&b->disk[PLAIN], 0, BLK_STS_OK);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "TO");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "TO");
 }
 
 struct sync_call {
-	struct bench *b;
+	struct iot_bench *b;
 	struct dm_iot_control ctl;
 	struct dm_iot_region region;
 	struct completion done;
@@ -700,10 +702,13 @@ static int sync_thread(void *data)
 	return 0;
 }
 
-/* A synchronous call with notify is not cancelled: it waits, and notify decides. */
+/*
+ * If a synchronous call has notify, it is not cancelled on timeout. It waits,
+ * and notify may cancel it.
+ */
 static void sync_notify_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	struct sync_call *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
@@ -726,14 +731,17 @@ static void sync_notify_test(struct kunit *test)
 	disk_end(&b->disk[PLAIN], 0, BLK_STS_OK);
 	wait_for_completion(&s->done);
 	KUNIT_EXPECT_EQ(test, s->r, 0);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "TO");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "TO");
 }
 
-/* A device whose queue lets nobody in: the caller is back at once, and told in time. */
+/*
+ * If the queue of a device is full, a call with a timeout still returns at
+ * once, and TIMEOUT is reported in time.
+ */
 static void full_queue_test(struct kunit *test)
 {
 	struct completion *gate = kunit_kzalloc(test, sizeof(*gate), GFP_KERNEL);
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	unsigned long began = jiffies;
 
 	KUNIT_ASSERT_NOT_NULL(test, gate);
@@ -744,14 +752,14 @@ static void full_queue_test(struct kunit *test)
 	KUNIT_EXPECT_LE(test, jiffies - began, 1);
 	KUNIT_EXPECT_TRUE(test, COMES(b->watch->ends));
 	expect_in_time(test, &b->watch->note[0], began, 30);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "TC");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "TC");
 	KUNIT_EXPECT_EQ(test, disk_held(&b->disk[SLOW]), 0);
 }
 
-/* What a device would not take without waiting, a worker sends; once. */
+/* If a device refuses a REQ_NOWAIT bio, a worker resubmits it once. */
 static void again_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	u8 *mem = buffer(b, SZ_4K, 0x66);
 
 	b->disk[PLAIN].again = true;
@@ -760,32 +768,35 @@ static void again_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b->disk[PLAIN].arrived, 2);
 	KUNIT_EXPECT_FALSE(test, b->disk[PLAIN].opf & REQ_NOWAIT);
 	disk_end(&b->disk[PLAIN], 0, BLK_STS_OK);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "O");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "O");
 	KUNIT_EXPECT_TRUE(test, all_are(content(b, PLAIN, 0), 0x66, SZ_4K));
 }
 
-/* He who asked for REQ_NOWAIT himself is told. */
+/* If the user has set REQ_NOWAIT, the refusal is reported. */
 static void nowait_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 
 	b->disk[PLAIN].again = true;
 	START(b, REQ_OP_WRITE | REQ_NOWAIT, PLAIN, 0, 8, buffer(b, SZ_4K, 0), 1000);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "E");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "E");
 	KUNIT_EXPECT_EQ(test, b->watch->note[0].was.error_code, -EAGAIN);
 	KUNIT_EXPECT_EQ(test, b->disk[PLAIN].arrived, 1);
 }
 
-/* Who waits behind a zombie is told in time too, and never sent once cancelled. */
+/*
+ * A region that waits for a zombie times out like any other. If it is
+ * cancelled, it is never sent.
+ */
 static void waiting_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 
 	make_zombie(b, REQ_OP_WRITE, PLAIN, 0, 8, 0x01);
 	START(b, REQ_OP_WRITE, PLAIN, 0, 8, buffer(b, SZ_4K, 0x02), 30,
 	      DM_IOT_CANCEL_ON_TIMEOUT);
 	KUNIT_EXPECT_TRUE(test, COMES(b->watch->ends));
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "TC");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "TC");
 	disk_end(&b->disk[PLAIN], 0, BLK_STS_OK);
 	msleep(50);
 	KUNIT_EXPECT_EQ(test, b->disk[PLAIN].arrived, 1);
@@ -818,19 +829,19 @@ static struct kunit_suite timeout_suite = {
 
 /* ---- cancel ---- */
 
-/* The caller's pages are another's from the end on: late data do not reach them. */
+/* After a cancelled read ends, late data do not reach the caller's memory. */
 static void read_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	u8 *mem = buffer(b, 4 * PIECE, 0xaa);
 	struct dm_iot_handle *h;
 
 	memset(content(b, PLAIN, 0), 0xdd, 4 * PIECE);
 	START(b, REQ_OP_READ, PLAIN, 0, 4 * PIECE_SECTORS, mem, .handle = &h);
-	/* The third piece was there already. */
+	/* Complete the third piece before we cancel. */
 	disk_end(&b->disk[PLAIN], 2, BLK_STS_OK);
 	KUNIT_EXPECT_EQ(test, dm_iot_cancel_by_handle(b->client, h), 0);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "C");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "C");
 	KUNIT_EXPECT_TRUE(test, all_are(mem, 0xaa, 2 * PIECE));
 	KUNIT_EXPECT_TRUE(test, all_are(mem + 2 * PIECE, 0xdd, PIECE));
 	KUNIT_EXPECT_TRUE(test, all_are(mem + 3 * PIECE, 0xaa, PIECE));
@@ -838,30 +849,30 @@ static void read_test(struct kunit *test)
 	memset(mem, 0xbb, 4 * PIECE);
 	disk_end_all(&b->disk[PLAIN], BLK_STS_OK);
 	KUNIT_EXPECT_TRUE(test, all_are(mem, 0xbb, 4 * PIECE));
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "C");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "C");
 	dm_iot_handle_put(h);
 }
 
-/* What reaches the device late is what the memory had when it was sent. */
+/* A late write contains the data that the memory had when it was sent. */
 static void write_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	u8 *mem = buffer(b, 4 * PIECE, 0xaa);
 	struct dm_iot_handle *h;
 
 	START(b, REQ_OP_WRITE, PLAIN, 0, 4 * PIECE_SECTORS, mem, .handle = &h);
 	KUNIT_EXPECT_EQ(test, dm_iot_cancel_by_handle(b->client, h), 0);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "C");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "C");
 	memset(mem, 0xbb, 4 * PIECE);
 	disk_end_all(&b->disk[PLAIN], BLK_STS_OK);
 	KUNIT_EXPECT_TRUE(test, all_are(content(b, PLAIN, 0), 0xaa, 4 * PIECE));
 	dm_iot_handle_put(h);
 }
 
-/* In pieces that the device splits again: some are back, some are not. */
+/* Cancel a write after the device has completed some of its split bios. */
 static void split_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	u8 *mem = buffer(b, SZ_64K, 0xaa);
 
 	START(b, REQ_OP_WRITE, SMALL, 0, 128, mem, .client = b->large);
@@ -871,18 +882,18 @@ static void split_test(struct kunit *test)
 	disk_end(&b->disk[SMALL], 0, BLK_STS_IOERR);
 	KUNIT_EXPECT_EQ(test, dm_iot_cancel_by_device(b->large,
 						      b->disk[SMALL].bdev), 0);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "C");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "C");
 	memset(mem, 0xbb, SZ_64K);
 	disk_end_all(&b->disk[SMALL], BLK_STS_OK);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "C");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "C");
 	KUNIT_EXPECT_TRUE(test, all_are(content(b, SMALL, 0), 0, SZ_4K));
 	KUNIT_EXPECT_TRUE(test, all_are(content(b, SMALL, 8), 0xaa, SZ_64K - SZ_4K));
 }
 
-/* A read that the device splits is copied out in whole pieces only. */
+/* If the device splits a piece of a read, we copy its data only as a whole. */
 static void split_read_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	u8 *mem = buffer(b, 2 * SZ_64K, 0xaa);
 
 	memset(content(b, SMALL, 0), 0xdd, 2 * SZ_64K);
@@ -894,14 +905,14 @@ static void split_read_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, all_are(mem + SZ_64K, 0xaa, SZ_64K));
 	disk_end_all(&b->disk[SMALL], BLK_STS_OK);
 	KUNIT_EXPECT_TRUE(test, all_are(mem + SZ_64K, 0xaa, SZ_64K));
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "C");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "C");
 }
 
-/* By device: of this device and of this client, and nothing else. */
+/* Cancelling by device affects only regions of this device and client. */
 static void device_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
-	struct watch *other = watch_create(test), *large = watch_create(test);
+	struct iot_bench *b = test->priv;
+	struct iot_watch *other = watch_create(test), *large = watch_create(test);
 	u8 *mem = buffer(b, SZ_4K, 0);
 
 	START(b, REQ_OP_READ, PLAIN, 0, 8, mem);
@@ -911,21 +922,21 @@ static void device_test(struct kunit *test)
 	      .client = b->large);
 	KUNIT_EXPECT_EQ(test, dm_iot_cancel_by_device(b->client,
 						      b->disk[PLAIN].bdev), 0);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "CC");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "CC");
 	KUNIT_EXPECT_EQ(test, other->notes + large->notes, 0);
 	KUNIT_EXPECT_EQ(test, dm_iot_cancel_by_device(b->client,
 						      b->disk[SLOW].bdev), 0);
 	disk_end_all(&b->disk[PLAIN], BLK_STS_OK);
 	disk_end_all(&b->disk[OTHER], BLK_STS_OK);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "CC");
-	KUNIT_EXPECT_STREQ(test, told(other), "O");
-	KUNIT_EXPECT_STREQ(test, told(large), "O");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "CC");
+	KUNIT_EXPECT_STREQ(test, reported(other), "O");
+	KUNIT_EXPECT_STREQ(test, reported(large), "O");
 }
 
-/* By handle: only the regions that have not ended. */
+/* Cancelling by handle affects only regions that have not ended. */
 static void handle_of_many_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	struct dm_iot_region regions[] = {
 		{ b->disk[PLAIN].bdev, 0, 8 },
 		{ b->disk[OTHER].bdev, 0, 8 },
@@ -944,18 +955,21 @@ static void handle_of_many_test(struct kunit *test)
 	disk_end(&b->disk[OTHER], 0, BLK_STS_OK);
 	KUNIT_EXPECT_EQ(test, dm_iot_cancel_by_handle(b->client, h), 0);
 	KUNIT_EXPECT_EQ(test, dm_iot_cancel_by_handle(b->client, h), 0);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "OCC");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "OCC");
 	KUNIT_EXPECT_EQ(test, b->watch->note[0].was.index, 1);
 	KUNIT_EXPECT_EQ(test, b->watch->note[1].was.index, 0);
 	KUNIT_EXPECT_EQ(test, b->watch->note[2].was.index, 2);
 	dm_iot_handle_put(h);
 }
 
-/* What is not cancellable says so, and goes on; the others are cancelled. */
+/*
+ * If a call cannot be cancelled, the functions return -EOPNOTSUPP and its I/O
+ * continues. Other calls on the device are cancelled.
+ */
 static void no_cancel_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
-	struct watch *w = watch_create(test);
+	struct iot_bench *b = test->priv;
+	struct iot_watch *w = watch_create(test);
 	u8 *mem = buffer(b, SZ_4K, 0);
 	struct dm_iot_handle *h;
 
@@ -967,36 +981,36 @@ static void no_cancel_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dm_iot_cancel_by_device(b->client,
 						      b->disk[PLAIN].bdev),
 			-EOPNOTSUPP);
-	KUNIT_EXPECT_STREQ(test, told(w), "C");
+	KUNIT_EXPECT_STREQ(test, reported(w), "C");
 	KUNIT_EXPECT_EQ(test, b->watch->notes, 0);
 	disk_end_all(&b->disk[PLAIN], BLK_STS_OK);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "O");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "O");
 	KUNIT_EXPECT_TRUE(test, all_are(mem, 0x77, SZ_4K));
 	KUNIT_EXPECT_EQ(test, dm_iot_cancel_by_handle(b->client, h), 0);
 	dm_iot_handle_put(h);
 }
 
-static void cancel_device_hook(struct watch *w,
+static void cancel_device_hook(struct iot_watch *w,
 			       const struct dm_iot_region_state *state)
 {
-	struct bench *b = w->data;
+	struct iot_bench *b = w->data;
 
 	dm_iot_cancel_by_device(b->client, b->disk[OTHER].bdev);
 }
 
-static void cancel_call_hook(struct watch *w,
+static void cancel_call_hook(struct iot_watch *w,
 			     const struct dm_iot_region_state *state)
 {
-	struct bench *b = w->data;
+	struct iot_bench *b = w->data;
 
 	dm_iot_cancel_by_handle(b->client, state->handle);
 }
 
-/* From inside notify: of another call, which is over before notify's caller is back. */
+/* Notify cancels another call, which ends before the completion returns. */
 static void from_notify_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
-	struct watch *w = watch_create(test);
+	struct iot_bench *b = test->priv;
+	struct iot_watch *w = watch_create(test);
 	u8 *mem = buffer(b, SZ_4K, 0);
 
 	b->watch->hook = cancel_device_hook;
@@ -1004,14 +1018,17 @@ static void from_notify_test(struct kunit *test)
 	START(b, REQ_OP_READ, PLAIN, 0, 8, mem);
 	START(b, REQ_OP_READ, OTHER, 0, 8, mem, .watch = w);
 	disk_end(&b->disk[PLAIN], 0, BLK_STS_OK);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "O");
-	KUNIT_EXPECT_STREQ(test, told(w), "C");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "O");
+	KUNIT_EXPECT_STREQ(test, reported(w), "C");
 }
 
-/* Of the own call: at its TIMEOUT, at its end, and while others are cancelled. */
+/*
+ * Notify cancels its own call: at TIMEOUT, at the end, and while other regions
+ * of the call are being cancelled.
+ */
 static void own_from_notify_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	struct dm_iot_region *region =
 		kunit_kcalloc(test, DEVICES, sizeof(*region), GFP_KERNEL);
 	struct dm_iot_control ctl = {
@@ -1045,20 +1062,20 @@ static void own_from_notify_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b->watch->notes, DEVICES + timeouts);
 }
 
-static void submit_hook(struct watch *w, const struct dm_iot_region_state *state)
+static void submit_hook(struct iot_watch *w, const struct dm_iot_region_state *state)
 {
-	struct bench *b = w->data;
+	struct iot_bench *b = w->data;
 
-	/* In a bio's end, with the disk's lock free: any context. */
+	/* We are in a bio completion, so we must not sleep. */
 	if (w->ends < 100)
 		IO(b, REQ_OP_WRITE, PLAIN, w->ends * 8, 8, w->note, 0,
 		   DM_IOT_NO_WAIT);
 }
 
-/* A chain: each end starts the next. */
+/* Notify may submit the next call, so we build a chain of 100 calls. */
 static void submit_from_notify_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 
 	b->watch->hook = submit_hook;
 	b->watch->data = b;
@@ -1068,36 +1085,36 @@ static void submit_from_notify_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b->disk[PLAIN].arrived, 100);
 }
 
-static void put_hook(struct watch *w, const struct dm_iot_region_state *state)
+static void put_hook(struct iot_watch *w, const struct dm_iot_region_state *state)
 {
 	struct dm_iot_handle **h = w->data;
 
 	dm_iot_handle_put(*h);
 }
 
-/* Notify puts the last reference but the layer's own. */
+/* Notify puts the last reference of the user. */
 static void put_from_notify_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	static struct dm_iot_handle *h;
 
 	b->watch->hook = put_hook;
 	b->watch->data = &h;
 	START(b, REQ_OP_READ, PLAIN, 0, 8, buffer(b, SZ_4K, 0), .handle = &h);
 	dm_iot_cancel_by_device(b->client, b->disk[PLAIN].bdev);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "C");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "C");
 	disk_end(&b->disk[PLAIN], 0, BLK_STS_OK);
 }
 
-/* What has no data is cancelled as well. */
+/* A region without data can be cancelled. */
 static void flush_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 
 	START(b, REQ_OP_FLUSH, PLAIN, 0, 0, NULL);
 	KUNIT_EXPECT_EQ(test, disk_held(&b->disk[PLAIN]), 1);
 	dm_iot_cancel_by_device(b->client, b->disk[PLAIN].bdev);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "C");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "C");
 }
 
 static struct kunit_case cancel_cases[] = {
@@ -1135,7 +1152,7 @@ struct overlap_param {
 	bool waits;
 };
 
-/* The zombie is on PLAIN, in [16, 32). */
+/* The zombie occupies sectors [16, 32) of PLAIN. */
 static const struct overlap_param overlap_params[] = {
 	{ "write_same", REQ_OP_WRITE, REQ_OP_WRITE, PLAIN, 16, 16, true },
 	{ "write_first_sector", REQ_OP_WRITE, REQ_OP_WRITE, PLAIN, 16, 1, true },
@@ -1156,11 +1173,11 @@ static const struct overlap_param overlap_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(overlap, overlap_params, name);
 
-/* The newer waits exactly if it overlaps what the zombie may still write. */
+/* A newer region waits only if it overlaps sectors the zombie may write. */
 static void overlap_test(struct kunit *test)
 {
 	const struct overlap_param *p = test->param_value;
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	struct test_disk *d = &b->disk[p->disk];
 	unsigned int before;
 
@@ -1171,7 +1188,7 @@ static void overlap_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, d->arrived == before, p->waits);
 	KUNIT_EXPECT_EQ(test, b->watch->notes, 0);
 
-	/* The zombie has two pieces: with the first, it is not gone. */
+	/* After the first of two pieces, the zombie is not finished. */
 	if ((p->zombie & REQ_OP_MASK) == REQ_OP_WRITE && p->waits) {
 		disk_end(&b->disk[PLAIN], 0, BLK_STS_OK);
 		msleep(50);
@@ -1183,14 +1200,17 @@ static void overlap_test(struct kunit *test)
 	disk_end_all(&b->disk[PLAIN], BLK_STS_OK);
 	disk_end_all(&b->disk[OTHER], BLK_STS_OK);
 	KUNIT_EXPECT_TRUE(test, COMES(b->watch->ends));
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "O");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "O");
 }
 
-/* He who does not wait is told: nothing is sent of the call, and nobody notified. */
+/*
+ * If a call must not wait for a zombie, it fails with -EBUSY. Nothing is sent,
+ * and nothing is reported.
+ */
 static void busy_test(struct kunit *test)
 {
 	const struct overlap_param *p = test->param_value;
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	struct dm_iot_handle *h = ERR_PTR(-1);
 	unsigned int before;
 	int r;
@@ -1212,10 +1232,10 @@ static void busy_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b->watch->notes, 0);
 }
 
-/* One region in the way is enough: none of the call is sent. */
+/* If one region overlaps a zombie, no region of the call is sent. */
 static void busy_of_many_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	struct dm_iot_region regions[] = {
 		{ b->disk[OTHER].bdev, 0, 8 },
 		{ b->disk[PLAIN].bdev, 0, 8 },
@@ -1236,33 +1256,33 @@ static void busy_of_many_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b->watch->notes, 0);
 }
 
-/* The old content lands, whole, and then the new one: the new one stays. */
+/* All old data reach the disk before the new data, so the new data persist. */
 static void content_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	u8 *mem = buffer(b, SZ_16K, 0x02);
 
 	make_zombie(b, REQ_OP_WRITE, PLAIN, 0, 64, 0x01);
 	START(b, REQ_OP_WRITE, PLAIN, 8, 32, mem);
 	msleep(50);
 	KUNIT_EXPECT_EQ(test, disk_held(&b->disk[PLAIN]), 8);
-	/* In any order. */
+	/* We complete the bios out of order. */
 	while (disk_held(&b->disk[PLAIN]) > 1)
 		disk_end(&b->disk[PLAIN], disk_held(&b->disk[PLAIN]) / 2, BLK_STS_OK);
 	disk_end(&b->disk[PLAIN], 0, BLK_STS_OK);
 	KUNIT_EXPECT_TRUE(test, all_are(content(b, PLAIN, 0), 0x01, SZ_32K));
 	KUNIT_EXPECT_TRUE(test, COMES(disk_held(&b->disk[PLAIN]) == 4));
 	disk_end_all(&b->disk[PLAIN], BLK_STS_OK);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "O");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "O");
 	KUNIT_EXPECT_TRUE(test, all_are(content(b, PLAIN, 0), 0x01, SZ_4K));
 	KUNIT_EXPECT_TRUE(test, all_are(content(b, PLAIN, 8), 0x02, SZ_16K));
 	KUNIT_EXPECT_TRUE(test, all_are(content(b, PLAIN, 40), 0x01, SZ_4K * 3));
 }
 
-/* Behind two zombies: both have to be gone. */
+/* If a region overlaps two zombies, it waits for both. */
 static void two_zombies_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 
 	make_zombie(b, REQ_OP_WRITE, PLAIN, 0, 8, 0x01);
 	make_zombie(b, REQ_OP_WRITE, PLAIN, 8, 8, 0x02);
@@ -1273,50 +1293,53 @@ static void two_zombies_test(struct kunit *test)
 	disk_end(&b->disk[PLAIN], 0, BLK_STS_OK);
 	KUNIT_EXPECT_TRUE(test, COMES(disk_held(&b->disk[PLAIN])));
 	disk_end_all(&b->disk[PLAIN], BLK_STS_OK);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "O");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "O");
 	KUNIT_EXPECT_TRUE(test, all_are(content(b, PLAIN, 4), 0x03, SZ_4K));
 }
 
-/* What was cancelled while it waited was never sent, and is in nobody's way. */
+/*
+ * If a region is cancelled while it waits for a zombie, it is never sent. Later
+ * regions do not wait for it.
+ */
 static void cancelled_waiting_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
-	struct watch *w = watch_create(test);
+	struct iot_bench *b = test->priv;
+	struct iot_watch *w = watch_create(test);
 	struct dm_iot_handle *h;
 
 	make_zombie(b, REQ_OP_WRITE, PLAIN, 0, 8, 0x01);
 	START(b, REQ_OP_WRITE, PLAIN, 0, 16, buffer(b, SZ_8K, 0x02), .handle = &h);
 	KUNIT_EXPECT_EQ(test, dm_iot_cancel_by_handle(b->client, h), 0);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "C");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "C");
 	START(b, REQ_OP_WRITE, PLAIN, 8, 8, buffer(b, SZ_4K, 0x03), .watch = w);
 	KUNIT_EXPECT_EQ(test, disk_held(&b->disk[PLAIN]), 2);
 	disk_end_all(&b->disk[PLAIN], BLK_STS_OK);
 	msleep(50);
 	KUNIT_EXPECT_EQ(test, b->disk[PLAIN].arrived, 2);
-	KUNIT_EXPECT_STREQ(test, told(w), "O");
+	KUNIT_EXPECT_STREQ(test, reported(w), "O");
 	KUNIT_EXPECT_TRUE(test, all_are(content(b, PLAIN, 0), 0x01, SZ_4K));
 	KUNIT_EXPECT_TRUE(test, all_are(content(b, PLAIN, 8), 0x03, SZ_4K));
 	dm_iot_handle_put(h);
 }
 
-/* Another client's zombies are its own matter. */
+/* Zombies of another client do not delay our I/O. */
 static void other_client_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 
 	make_zombie(b, REQ_OP_WRITE, PLAIN, 0, 8, 0x01);
 	START(b, REQ_OP_READ, PLAIN, 0, 8, buffer(b, SZ_4K, 0), .client = b->large);
 	KUNIT_EXPECT_EQ(test, disk_held(&b->disk[PLAIN]), 2);
 }
 
-struct destroyer {
+struct destroy_call {
 	struct dm_iot_client *client;
 	struct completion done;
 };
 
 static int destroy_thread(void *data)
 {
-	struct destroyer *d = data;
+	struct destroy_call *d = data;
 
 	dm_iot_client_destroy(d->client);
 	complete(&d->done);
@@ -1324,13 +1347,13 @@ static int destroy_thread(void *data)
 }
 
 /*
- * A client that goes waits for its zombies, as long as that takes; and names the
- * silent device every 30 s.  A handle may be kept longer.
+ * The destruction of a client waits for its zombies without a time limit, and
+ * logs the unresponsive device every 30 s. A handle may outlive the client.
  */
 static void destroy_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
-	struct destroyer *d = kunit_kzalloc(test, sizeof(*d), GFP_KERNEL);
+	struct iot_bench *b = test->priv;
+	struct destroy_call *d = kunit_kzalloc(test, sizeof(*d), GFP_KERNEL);
 	struct dm_iot_handle *h;
 
 	KUNIT_ASSERT_NOT_NULL(test, d);
@@ -1340,7 +1363,7 @@ static void destroy_test(struct kunit *test)
 	START(b, REQ_OP_WRITE, PLAIN, 0, 16, buffer(b, SZ_8K, 0x01),
 	      .client = d->client, .handle = &h);
 	dm_iot_cancel_by_handle(d->client, h);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "C");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "C");
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, kthread_run(destroy_thread, d,
 						       "kunit-destroy"));
@@ -1351,7 +1374,7 @@ static void destroy_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, completion_done(&d->done));
 	disk_end(&b->disk[PLAIN], 0, BLK_STS_OK);
 	wait_for_completion(&d->done);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "C");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "C");
 	dm_iot_handle_put(h);
 }
 
@@ -1376,9 +1399,9 @@ static struct kunit_suite zombies_suite = {
 
 /* ---- bad input ---- */
 
-/* A good call, for bad_params to spoil. */
-struct call {
-	struct bench *b;
+/* A valid call. The functions of bad_params change it. */
+struct bad_call {
+	struct iot_bench *b;
 	struct dm_iot_control ctl;
 	unsigned int num;
 	struct dm_iot_region region[2];
@@ -1386,22 +1409,22 @@ struct call {
 
 struct bad_param {
 	const char *name;
-	void (*spoil)(struct call *c);
+	void (*spoil)(struct bad_call *c);
 	int error;
 };
 
 #define SPOIL(name, ...)						\
-static void name(struct call *c)					\
+static void name(struct bad_call *c)					\
 {									\
 	__VA_ARGS__;							\
 }
 
-static void make_read_only(struct call *c)
+static void make_read_only(struct bad_call *c)
 {
 	set_disk_ro(c->b->disk[OTHER].disk, true);
 }
 
-static void unnotified(struct call *c)
+static void unnotified(struct bad_call *c)
 {
 	c->ctl.notify = NULL;
 	c->ctl.timeout = 1;
@@ -1485,13 +1508,16 @@ static const struct bad_param bad_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(bad, bad_params, name);
 
-/* The errno that the header names; nothing is sent, nobody told, no handle given. */
+/*
+ * An invalid call fails with the documented errno. Nothing is sent or reported,
+ * and the handle is not set.
+ */
 static void bad_call_test(struct kunit *test)
 {
 	const struct bad_param *p = test->param_value;
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	struct dm_iot_handle *untouched = ERR_PTR(-1), *h = untouched;
-	struct call *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	struct bad_call *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, c);
 	c->b = b;
@@ -1520,14 +1546,14 @@ static void bad_call_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, COMES(b->disk[OTHER].arrived));
 	disk_end_all(&b->disk[PLAIN], BLK_STS_OK);
 	disk_end_all(&b->disk[OTHER], BLK_STS_OK);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "OO");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "OO");
 	dm_iot_handle_put(h);
 }
 
-/* Not at a logical block. */
+/* A region must be aligned to the logical block size. */
 static void block_size_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	struct queue_limits lim =
 		queue_limits_start_update(b->disk[PLAIN].disk->queue);
 	u8 *mem = buffer(b, SZ_16K, 0);
@@ -1542,10 +1568,10 @@ static void block_size_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, IO(b, REQ_OP_READ, PLAIN, 8, 16, mem), 0);
 }
 
-/* A client without memory for copies takes what is not copied, and nothing else. */
+/* A client with a max_size of 0 accepts only calls that need no copy. */
 static void no_copies_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	struct dm_iot_client *client = dm_iot_client_create(1, 1, 0);
 	u8 *mem = buffer(b, SZ_4K, 0);
 
@@ -1558,7 +1584,7 @@ static void no_copies_test(struct kunit *test)
 				 .flags = DM_IOT_NO_CANCEL), 0);
 	KUNIT_EXPECT_EQ(test, IO(b, REQ_OP_FLUSH, PLAIN, 0, 0, NULL,
 				 .client = client), 0);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "OO");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "OO");
 	dm_iot_client_destroy(client);
 }
 
@@ -1616,11 +1642,11 @@ static struct kunit_suite bad_input_suite = {
 
 /* ---- no memory ---- */
 
-/* A module cannot get at the fault injection. */
+/* The fault injection is not accessible from a module. */
 #if IS_ENABLED(CONFIG_FAILSLAB) && IS_ENABLED(CONFIG_FAIL_PAGE_ALLOC) && \
 	!defined(MODULE)
 
-/* As in mm/failslab.c and mm/fail_page_alloc.c, where they are static. */
+/* These match static structures of mm/failslab.c and mm/fail_page_alloc.c. */
 struct failslab {
 	struct fault_attr attr;
 	bool ignore_gfp_reclaim;
@@ -1649,7 +1675,10 @@ static int memory_init(struct kunit *test)
 	return bench_init(test);
 }
 
-/* From now on who cannot wait for memory gets none; as short as possible. */
+/*
+ * Make all allocations fail that do not sleep, until we call feed(). This
+ * affects the whole kernel, so keep the time short.
+ */
 static void starve(void)
 {
 	atomic_set(&slab_faults->attr.times, -1);
@@ -1673,10 +1702,10 @@ static void memory_exit(struct kunit *test)
 	bench_exit(test);
 }
 
-/* Without any memory but the client's reserve, I/O ends well. */
+/* I/O succeeds with no memory except the client's reserve. */
 static void reserve_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	u8 *mem = buffer(b, 4 * PIECE, 0x21);
 
 	b->disk[PLAIN].at_once = true;
@@ -1688,17 +1717,20 @@ static void reserve_test(struct kunit *test)
 	   mem + 2 * PIECE, .flags = DM_IOT_NO_CANCEL);
 	IO(b, REQ_OP_FLUSH, PLAIN, 0, 0, NULL);
 	feed();
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "OOOO");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "OOOO");
 	KUNIT_EXPECT_TRUE(test, all_are(content(b, PLAIN, 0), 0x21, 4 * PIECE));
 	KUNIT_EXPECT_TRUE(test, all_are(mem, 0x21, 3 * PIECE));
 }
 
-/* One client's silent device has all its reserve: another client does not mind. */
+/*
+ * If an unresponsive device occupies the whole reserve of one client, another
+ * client is not affected.
+ */
 static void own_reserve_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	struct dm_iot_client *client = dm_iot_client_create(1, 1, PIECE);
-	struct watch *w = watch_create(test);
+	struct iot_watch *w = watch_create(test);
 	u8 *mem = buffer(b, 2 * PIECE, 0x22);
 	int r;
 
@@ -1711,9 +1743,9 @@ static void own_reserve_test(struct kunit *test)
 	msleep(50);
 	feed();
 	KUNIT_EXPECT_EQ(test, r, 0);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "O");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "O");
 
-	/* The first piece's memory is the second's. */
+	/* When the first piece completes, the second one gets its memory. */
 	starve();
 	msleep(50);
 	r = disk_held(&b->disk[PLAIN]);
@@ -1723,19 +1755,22 @@ static void own_reserve_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r, 1);
 	KUNIT_EXPECT_EQ(test, disk_held(&b->disk[PLAIN]), 1);
 	disk_end(&b->disk[PLAIN], 0, BLK_STS_OK);
-	KUNIT_EXPECT_STREQ(test, told(w), "O");
+	KUNIT_EXPECT_STREQ(test, reported(w), "O");
 	KUNIT_EXPECT_TRUE(test, all_are(content(b, PLAIN, 0), 0x22, 2 * PIECE));
 	dm_iot_client_destroy(client);
 }
 
-/* No handle: who waits is told in time, who does not at once. */
+/*
+ * If there is no handle, a call fails when its timeout or the maximum wait
+ * expires, or at once if it must not wait.
+ */
 static void no_handle_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	struct dm_iot_client *client = dm_iot_client_create(1, 1, PIECE);
 	u8 *mem = buffer(b, PIECE, 0x23);
 	unsigned long began, took[2];
-	struct watch *w = watch_create(test);
+	struct iot_watch *w = watch_create(test);
 	int r[4];
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, client);
@@ -1759,20 +1794,20 @@ static void no_handle_test(struct kunit *test)
 	KUNIT_EXPECT_GE(test, took[1], msecs_to_jiffies(DM_IOT_MEMORY_WAIT));
 	KUNIT_EXPECT_EQ(test, w->notes, 0);
 	disk_end_all(&b->disk[PLAIN], BLK_STS_OK);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "O");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "O");
 	dm_iot_client_destroy(client);
 }
 
 /*
- * A silent device has all the reserve: the region of another device ends with an
- * error after DM_IOT_MEMORY_WAIT, one with a timeout is reported, one that is
- * cancelled ends at once.
+ * An unresponsive device occupies the whole reserve. Regions of another device
+ * end with an error after DM_IOT_MEMORY_WAIT. If they have a timeout or are
+ * cancelled, they are reported earlier.
  */
 static void silent_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	struct dm_iot_client *client = dm_iot_client_create(1, 4, PIECE);
-	struct watch *timed = watch_create(test), *given_up = watch_create(test);
+	struct iot_watch *timed = watch_create(test), *given_up = watch_create(test);
 	u8 *mem = buffer(b, 4 * PIECE, 0x24);
 	struct dm_iot_handle *h = NULL;
 	unsigned long began;
@@ -1798,23 +1833,23 @@ static void silent_test(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, h);
 	if (h)
 		dm_iot_handle_put(h);
-	KUNIT_EXPECT_STREQ(test, told(b->watch), "E");
+	KUNIT_EXPECT_STREQ(test, reported(b->watch), "E");
 	KUNIT_EXPECT_EQ(test, b->watch->note[0].was.error_code, -ENOMEM);
 	KUNIT_EXPECT_GE(test, b->watch->note[0].when - began,
 			msecs_to_jiffies(DM_IOT_MEMORY_WAIT));
-	KUNIT_EXPECT_STREQ(test, told(timed), "TC");
-	KUNIT_EXPECT_STREQ(test, told(given_up), "C");
+	KUNIT_EXPECT_STREQ(test, reported(timed), "TC");
+	KUNIT_EXPECT_STREQ(test, reported(given_up), "C");
 	KUNIT_EXPECT_EQ(test, arrived, 0);
 	disk_end_all(&b->disk[PLAIN], BLK_STS_OK);
 	dm_iot_client_destroy(client);
 }
 
-/* Whichever allocation of a call fails, the call ends well. */
+/* If any one allocation of a call fails, the call still succeeds. */
 static void nth_test(struct kunit *test)
 {
-	struct bench *b = test->priv;
+	struct iot_bench *b = test->priv;
 	u8 *mem = buffer(b, 4 * PIECE, 0);
-	struct watch *w;
+	struct iot_watch *w;
 	int nth, left, r;
 
 	b->disk[PLAIN].at_once = true;
@@ -1827,15 +1862,18 @@ static void nth_test(struct kunit *test)
 		current->fail_nth = 0;
 		KUNIT_EXPECT_EQ(test, r, 0);
 		KUNIT_EXPECT_TRUE(test, COMES(w->ends));
-		KUNIT_EXPECT_STREQ(test, told(w), "O");
+		KUNIT_EXPECT_STREQ(test, reported(w), "O");
 		KUNIT_EXPECT_TRUE(test, all_are(content(b, PLAIN, 0), nth, 4 * PIECE));
 	}
-	/* A handle, and a bio and a page for each piece. */
+	/* A call needs a handle, and a bio and a page per piece. */
 	KUNIT_EXPECT_GT(test, nth, 5);
 	KUNIT_EXPECT_LT(test, nth, 100);
 }
 
-/* Whichever allocation fails, a client is made or it is not, with -ENOMEM. */
+/*
+ * If any one allocation fails, dm_iot_client_create() either succeeds or
+ * returns -ENOMEM.
+ */
 static void create_test(struct kunit *test)
 {
 	struct dm_iot_client *client;
@@ -1882,7 +1920,7 @@ kunit_test_suite(memory_suite);
 
 #endif
 
-/* ---- at random ---- */
+/* ---- random ---- */
 
 #define ROUNDS		20000
 #define SLOTS		16
@@ -1891,22 +1929,22 @@ kunit_test_suite(memory_suite);
 #define AFTERWARDS	0x5a
 
 /**
- * struct slot - a place on two disks, with one call at a time
- * @nr: its number, and so its sectors
- * @mem: of its calls; @AFTERWARDS between them
- * @handle: of the running call, or NULL
- * @op: of that
- * @fill: with which it writes
- * @known: content of the place on the disks, or -1
- * @timeouts: reports of the call, by region
- * @ends: ends of the call, by region
- * @end: which, by region
- * @wrong_report: reports that must not be
- * @wrong_answer: errors that dm_iot_io() must not return
- * @wrong_memory: times that memory was touched between calls
- * @wrong_data: reads that ended well with other data than were written
+ * struct random_slot - sectors on two disks, with one call at a time
+ * @nr: number of the slot, determines its sectors
+ * @mem: memory of the calls; filled with @AFTERWARDS between calls
+ * @handle: handle of the active call, or NULL
+ * @op: operation of the active call
+ * @fill: byte that the active call writes
+ * @known: expected byte in the sectors of each disk, or -1 if unknown
+ * @timeouts: number of TIMEOUT reports of the call, per region
+ * @ends: number of ends of the call, per region
+ * @end: final state, per region
+ * @wrong_report: number of invalid reports
+ * @wrong_answer: number of unexpected errors from dm_iot_io()
+ * @wrong_memory: number of changes of @mem between calls
+ * @wrong_data: number of reads that succeeded with wrong data
  */
-struct slot {
+struct random_slot {
 	unsigned int nr;
 	u8 *mem;
 	struct dm_iot_handle *handle;
@@ -1923,10 +1961,10 @@ struct slot {
 };
 
 struct random_run {
-	struct bench *b;
+	struct iot_bench *b;
 	struct rnd_state rnd;
-	struct slot slot[SLOTS];
-	unsigned int calls, busy, told[4], verified;
+	struct random_slot slot[SLOTS];
+	unsigned int calls, busy, reports[4], verified;
 };
 
 static u32 below(struct random_run *run, u32 n)
@@ -1936,7 +1974,7 @@ static u32 below(struct random_run *run, u32 n)
 
 static void random_notify(const struct dm_iot_region_state *state, void *context)
 {
-	struct slot *s = context;
+	struct random_slot *s = context;
 	unsigned int i = state->index;
 
 	if (state->handle != s->handle || i > 1 || s->ends[i])
@@ -1949,13 +1987,13 @@ static void random_notify(const struct dm_iot_region_state *state, void *context
 		s->ends[i]++;
 }
 
-static void random_start(struct random_run *run, struct slot *s)
+static void random_start(struct random_run *run, struct random_slot *s)
 {
 	static const blk_opf_t ops[] = {
 		REQ_OP_READ, REQ_OP_READ, REQ_OP_WRITE, REQ_OP_WRITE | REQ_FUA,
 		REQ_OP_DISCARD, REQ_OP_WRITE_ZEROES,
 	};
-	struct bench *b = run->b;
+	struct iot_bench *b = run->b;
 	sector_t sector = s->nr * SLOT_SECTORS;
 	struct dm_iot_region regions[] = {
 		{ b->disk[PLAIN].bdev, sector, SLOT_SECTORS },
@@ -1995,14 +2033,14 @@ static void random_start(struct random_run *run, struct slot *s)
 		s->wrong_answer++;
 }
 
-/* The call has ended: what is known now? */
-static void random_harvest(struct random_run *run, struct slot *s)
+/* The call has ended. Check its data, and update the expected bytes. */
+static void random_harvest(struct random_run *run, struct random_slot *s)
 {
 	int i;
 
 	for (i = 0; i < 2; i++) {
-		run->told[s->end[i]]++;
-		run->told[DM_IOT_TIMEOUT] += s->timeouts[i];
+		run->reports[s->end[i]]++;
+		run->reports[DM_IOT_TIMEOUT] += s->timeouts[i];
 		if (s->op == REQ_OP_READ && s->end[i] == DM_IOT_OK &&
 		    s->known[i] >= 0) {
 			run->verified++;
@@ -2021,8 +2059,8 @@ static void random_harvest(struct random_run *run, struct slot *s)
 	s->handle = NULL;
 }
 
-/* Nobody has touched memory that was not lent to him. */
-static void random_turn(struct random_run *run, struct slot *s)
+/* Harvest an ended call, or check the memory and start the next call. */
+static void random_turn(struct random_run *run, struct random_slot *s)
 {
 	if (s->handle) {
 		if (s->ends[0] && s->ends[1])
@@ -2034,9 +2072,9 @@ static void random_turn(struct random_run *run, struct slot *s)
 	random_start(run, s);
 }
 
-static void random_event(struct random_run *run, struct slot *s)
+static void random_event(struct random_run *run, struct random_slot *s)
 {
-	struct bench *b = run->b;
+	struct iot_bench *b = run->b;
 	struct test_disk *d = &b->disk[below(run, 2) ? PLAIN : SMALL];
 	unsigned int n = disk_held(d);
 
@@ -2061,7 +2099,7 @@ static void random_event(struct random_run *run, struct slot *s)
 
 static bool random_ended(struct random_run *run)
 {
-	struct slot *s;
+	struct random_slot *s;
 
 	disk_end_all(&run->b->disk[PLAIN], BLK_STS_OK);
 	disk_end_all(&run->b->disk[SMALL], BLK_STS_OK);
@@ -2072,16 +2110,17 @@ static bool random_ended(struct random_run *run)
 }
 
 /*
- * Calls, completions in any order and with errors, cancels and time, from a seed.
- * Each region has one end, at most one TIMEOUT, and that before; memory is touched
- * by nobody after the end; and what reads well is what was last written well.
+ * Random calls, completions, errors, cancellations and delays, reproducible
+ * from a seed. We check that each region ends once, that TIMEOUT is reported at
+ * most once and before the end, that memory does not change after the end, and
+ * that each successful read returns the data of the last successful write.
  */
 static void random_test(struct kunit *test)
 {
 	struct random_run *run = kunit_kzalloc(test, sizeof(*run), GFP_KERNEL);
 	unsigned long from = seed ?: get_random_u32();
 	unsigned int round;
-	struct slot *s;
+	struct random_slot *s;
 
 	KUNIT_ASSERT_NOT_NULL(test, run);
 	kunit_info(test, "seed %lu\n", from);
@@ -2111,15 +2150,15 @@ static void random_test(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, s->wrong_data, 0);
 	}
 	kunit_info(test, "%u calls, %u busy; OK %u, TIMEOUT %u, CANCELLED %u, ERROR %u; %u reads verified\n",
-		   run->calls, run->busy, run->told[DM_IOT_OK],
-		   run->told[DM_IOT_TIMEOUT], run->told[DM_IOT_CANCELLED],
-		   run->told[DM_IOT_ERROR], run->verified);
-	/* It did happen. */
+		   run->calls, run->busy, run->reports[DM_IOT_OK],
+		   run->reports[DM_IOT_TIMEOUT], run->reports[DM_IOT_CANCELLED],
+		   run->reports[DM_IOT_ERROR], run->verified);
+	/* Ensure that the run has covered all cases. */
 	KUNIT_EXPECT_GT(test, run->busy, 10);
-	KUNIT_EXPECT_GT(test, run->told[DM_IOT_OK], 100);
-	KUNIT_EXPECT_GT(test, run->told[DM_IOT_TIMEOUT], 100);
-	KUNIT_EXPECT_GT(test, run->told[DM_IOT_CANCELLED], 100);
-	KUNIT_EXPECT_GT(test, run->told[DM_IOT_ERROR], 100);
+	KUNIT_EXPECT_GT(test, run->reports[DM_IOT_OK], 100);
+	KUNIT_EXPECT_GT(test, run->reports[DM_IOT_TIMEOUT], 100);
+	KUNIT_EXPECT_GT(test, run->reports[DM_IOT_CANCELLED], 100);
+	KUNIT_EXPECT_GT(test, run->reports[DM_IOT_ERROR], 100);
 	KUNIT_EXPECT_GT(test, run->verified, 100);
 }
 

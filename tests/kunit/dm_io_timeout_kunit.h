@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dm_io_timeout_kunit: disks whose completions the test decides, and who notes what
- * notify is told.
+ * dm_io_timeout_kunit: disks whose completions the test controls, and a notify
+ * callback that records all reports.
  */
 #ifndef DM_IO_TIMEOUT_KUNIT_H
 #define DM_IO_TIMEOUT_KUNIT_H
@@ -21,26 +21,27 @@
 /* ---- disks ---- */
 
 /**
- * struct test_disk - a disk of the test's own
+ * struct test_disk - a disk in memory, under control of the test
  * @disk: the disk
- * @file: it is open
- * @bdev: of @file
- * @content: what is on it. Data move when a bio is completed, not before
- * @lock: the following
- * @held: bios that came and are not completed, in order
- * @arrived: bios that came
- * @opf: of the last one
- * @at_once: what comes is completed, with @answer
+ * @file: open file of the disk
+ * @bdev: block device of @file
+ * @content: data of the disk. We transfer the data of a bio when it completes,
+ *	not earlier
+ * @lock: protects @held, @arrived, @opf and @at_once
+ * @held: bios that were submitted and have not completed, in order
+ * @arrived: number of submitted bios
+ * @opf: operation and flags of the last bio
+ * @at_once: complete new bios at once, with the status @answer
  * @answer: see @at_once
- * @again: REQ_NOWAIT is refused
- * @gate: submitters sleep until it is complete, if there is one
+ * @again: fail bios with REQ_NOWAIT, as a full queue does
+ * @gate: if not NULL, submitters wait for this completion
  */
 struct test_disk {
 	struct gendisk *disk;
 	struct file *file;
 	struct block_device *bdev;
 	u8 *content;
-	spinlock_t lock;	/* what follows */
+	spinlock_t lock;	/* see above */
 	struct bio_list held;
 	unsigned int arrived;
 	blk_opf_t opf;
@@ -81,7 +82,7 @@ static void move_data(struct test_disk *d, struct bio *bio)
 static void disk_complete(struct test_disk *d, struct bio *bio,
 			  blk_status_t status)
 {
-	/* A part of it that was split off may have left its status there. */
+	/* If a split part of the bio has failed, keep its status. */
 	if (status)
 		bio->bi_status = status;
 	else
@@ -121,7 +122,7 @@ static const struct block_device_operations disk_ops = {
 	.submit_bio = disk_submit_bio,
 };
 
-/* The @nth of those that are held, which is no longer; NULL if there is none. */
+/* Remove the @nth held bio and return it, or NULL if there is none. */
 static struct bio *take_held(struct test_disk *d, unsigned int nth)
 {
 	struct bio_list rest = BIO_EMPTY_LIST;
@@ -139,7 +140,7 @@ static struct bio *take_held(struct test_disk *d, unsigned int nth)
 	return found;
 }
 
-/* The @nth that is held comes back.  False: there is none. */
+/* Complete the @nth held bio. Return false if there is none. */
 static bool disk_end(struct test_disk *d, unsigned int nth, blk_status_t status)
 {
 	struct bio *bio = take_held(d, nth);
@@ -165,7 +166,10 @@ static unsigned int disk_held(struct test_disk *d)
 	return n;
 }
 
-/* @max_sectors of a bio, or 0 for no limit; @nowait: it takes REQ_NOWAIT. */
+/*
+ * Bios are limited to @max_sectors, or not limited if 0. If @nowait, the disk
+ * supports REQ_NOWAIT.
+ */
 static void disk_create(struct kunit *test, struct test_disk *d,
 			unsigned int max_sectors, bool nowait)
 {
@@ -212,7 +216,7 @@ static void disk_remove(struct test_disk *d)
 {
 	if (d->file)
 		bdev_fput(d->file);
-	/* The file is closed by a work item of the task, or of nobody's. */
+	/* Kernel threads close files in delayed work: wait for that. */
 	flush_delayed_fput();
 	if (d->disk) {
 		del_gendisk(d->disk);
@@ -221,34 +225,34 @@ static void disk_remove(struct test_disk *d)
 	vfree(d->content);
 }
 
-/* ---- what notify is told ---- */
+/* ---- reports ---- */
 
 /**
- * struct watch - notes of notify
- * @lock: the following
- * @notes: so many
- * @ends: so many of them ends
- * @note: what, and when
- * @hook: called for each, after it was noted
+ * struct iot_watch - record of all reports
+ * @lock: protects @notes, @ends and @note
+ * @notes: number of reports
+ * @ends: number of reports that are ends
+ * @note: content and time, in jiffies, of each report
+ * @hook: called after a report was recorded, or NULL
  * @data: for @hook
- * @text: told()'s
+ * @text: result of reported()
  */
-struct watch {
-	spinlock_t lock;	/* what follows */
+struct iot_watch {
+	spinlock_t lock;	/* see above */
 	unsigned int notes;
 	unsigned int ends;
-	struct note {
+	struct iot_note {
 		struct dm_iot_region_state was;
 		unsigned long when;
 	} note[512];
-	void (*hook)(struct watch *w, const struct dm_iot_region_state *state);
+	void (*hook)(struct iot_watch *w, const struct dm_iot_region_state *state);
 	void *data;
 	char text[513];
 };
 
 static void watch_notify(const struct dm_iot_region_state *state, void *context)
 {
-	struct watch *w = context;
+	struct iot_watch *w = context;
 	unsigned long irq;
 
 	spin_lock_irqsave(&w->lock, irq);
@@ -264,17 +268,17 @@ static void watch_notify(const struct dm_iot_region_state *state, void *context)
 		w->hook(w, state);
 }
 
-static struct watch *watch_create(struct kunit *test)
+static struct iot_watch *watch_create(struct kunit *test)
 {
-	struct watch *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL);
+	struct iot_watch *w = kunit_kzalloc(test, sizeof(*w), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, w);
 	spin_lock_init(&w->lock);
 	return w;
 }
 
-/* What it was told: O for OK, T for TIMEOUT, C for CANCELLED, E for ERROR. */
-static const char *told(struct watch *w)
+/* All states in order, as letters: O(K), T(IMEOUT), C(ANCELLED), E(RROR). */
+static const char *reported(struct iot_watch *w)
 {
 	unsigned int i;
 

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What an I/O of 4 KiB costs through dm-io-timeout and through dm_io(), in one guest
- * whose clock counts instructions (scripts/bench iot).
+ * Measures the cost of a 4 KiB I/O through dm-io-timeout and through dm_io(),
+ * in a guest whose clock counts instructions (scripts/bench iot).
  *
- * Reading /sys/kernel/debug/dm-iot-bench measures, and gives lines of CONFIGURATION,
- * FIGURE and VALUE, separated by tabs.  Without "outstanding": one I/O at a time, of a
- * device that completes inline, reads and writes, async and sync.  With it: so many
- * reads at a time (writes would be throttled), of a device that completes by a timer
- * interrupt, no earlier than all of them are sent.  Waiting costs nothing: a loop
- * counts how long it was.  With "slow" too: one read at a time, while so many others
- * are outstanding on that device.
+ * Each read of /sys/kernel/debug/dm-iot-bench takes a measurement, and prints
+ * lines of CONFIGURATION, FIGURE and VALUE, separated by tabs:
+ *
+ * If "outstanding" is not set, we issue one I/O at a time to a device that
+ * completes it inline: reads and writes, asynchronous and synchronous.
+ *
+ * If "outstanding" is set, we issue as many reads at a time (we avoid writes
+ * because they would be throttled). The device must complete them from a timer
+ * interrupt, after all of them are issued. We wait in a loop with a known cost
+ * per turn, and subtract the cost of the wait.
+ *
+ * If "slow" is also set, we issue one read at a time, while as many other reads
+ * are outstanding on that second device.
  */
 
 #include <linux/blkdev.h>
@@ -26,7 +32,7 @@
 #define WARM_UP		200
 #define IOS		1000
 #define CALIBRATE_MS	100
-/* It is never reached. */
+/* Long enough to never expire. */
 #define TIMEOUT_MS	10000
 
 static char *device;
@@ -35,29 +41,29 @@ MODULE_PARM_DESC(device, "Name of the block device");
 
 static char *slow;
 module_param(slow, charp, 0444);
-MODULE_PARM_DESC(slow, "Name of another one, that keeps what is outstanding for a while");
+MODULE_PARM_DESC(slow, "Name of a second block device, which completes outstanding I/Os late");
 
 static unsigned int outstanding;
 module_param(outstanding, uint, 0444);
-MODULE_PARM_DESC(outstanding, "I/Os at a time; 0 for one at a time, inline");
+MODULE_PARM_DESC(outstanding, "Number of I/Os at a time; 0 for one at a time, completed inline");
 
 static struct block_device *bdev, *slow_bdev;
 static struct dm_io_client *stock_client;
 static struct dm_iot_client *client;
 static void *memory;
 
-/* So many are left of those that were sent. */
-struct sent {
+/* Number of issued I/Os that have not completed. */
+struct sent_ios {
 	atomic_t left;
 	struct completion done;
 };
 
-static struct sent here = { .done = COMPLETION_INITIALIZER(here.done) };
-static struct sent there = { .done = COMPLETION_INITIALIZER(there.done) };
+static struct sent_ios here = { .done = COMPLETION_INITIALIZER(here.done) };
+static struct sent_ios there = { .done = COMPLETION_INITIALIZER(there.done) };
 static atomic_t errors;
 static unsigned long timed;	/* I/Os with a timeout */
 
-static const struct way {
+static const struct bench_way {
 	const char *name;
 	bool stock;
 	unsigned int timeout;
@@ -71,9 +77,9 @@ static const struct way {
 	{ "ours, copied, timeout", .timeout = TIMEOUT_MS },
 };
 
-/* ---- an I/O, the same one by either ---- */
+/* ---- one I/O, issued by either layer ---- */
 
-static void ended(struct sent *sent, bool bad)
+static void ended(struct sent_ios *sent, bool bad)
 {
 	if (bad)
 		atomic_inc(&errors);
@@ -86,13 +92,13 @@ static void stock_notify(unsigned long error, void *context)
 	ended(context, error);
 }
 
-static struct block_device *bdev_of(struct sent *sent)
+static struct block_device *bdev_of(struct sent_ios *sent)
 {
 	return sent == &there ? slow_bdev : bdev;
 }
 
-/* Sync without @sent. */
-static int stock_io(blk_opf_t opf, struct sent *sent)
+/* If @sent is NULL, the I/O is synchronous. */
+static int stock_io(blk_opf_t opf, struct sent_ios *sent)
 {
 	struct dm_io_region where = {
 		.bdev = bdev_of(sent),
@@ -121,8 +127,11 @@ static void our_sync_notify(const struct dm_iot_region_state *state, void *conte
 		atomic_inc(&errors);
 }
 
-/* Without notify, what times out is cancelled. */
-static dm_iot_notify_fn our_notify_of(const struct way *way, struct sent *sent)
+/*
+ * A synchronous call without notify is cancelled on timeout. A call which
+ * cannot be cancelled therefore needs a callback if it has a timeout.
+ */
+static dm_iot_notify_fn our_notify_of(const struct bench_way *way, struct sent_ios *sent)
 {
 	if (sent)
 		return our_notify;
@@ -130,7 +139,7 @@ static dm_iot_notify_fn our_notify_of(const struct way *way, struct sent *sent)
 		our_sync_notify : NULL;
 }
 
-static int our_io(const struct way *way, blk_opf_t opf, struct sent *sent)
+static int our_io(const struct bench_way *way, blk_opf_t opf, struct sent_ios *sent)
 {
 	struct dm_iot_region where = {
 		.bdev = bdev_of(sent),
@@ -149,8 +158,8 @@ static int our_io(const struct way *way, blk_opf_t opf, struct sent *sent)
 	return dm_iot_io(&ctl, 1, &where, NULL);
 }
 
-/* dm_io() makes its synchronous ones REQ_SYNC. */
-static void submit(const struct way *way, blk_opf_t opf, struct sent *sent)
+/* We set REQ_SYNC on synchronous I/O, because dm_io() does so too. */
+static void submit(const struct bench_way *way, blk_opf_t opf, struct sent_ios *sent)
 {
 	int r;
 
@@ -166,7 +175,7 @@ static void submit(const struct way *way, blk_opf_t opf, struct sent *sent)
 
 /* ---- one at a time ---- */
 
-static void one(const struct way *way, blk_opf_t opf, bool sync)
+static void one(const struct bench_way *way, blk_opf_t opf, bool sync)
 {
 	if (sync) {
 		submit(way, opf, NULL);
@@ -178,7 +187,7 @@ static void one(const struct way *way, blk_opf_t opf, bool sync)
 	wait_for_completion_io(&here.done);
 }
 
-static u64 cost_of_one(const struct way *way, blk_opf_t opf, bool sync)
+static u64 cost_of_one(const struct bench_way *way, blk_opf_t opf, bool sync)
 {
 	unsigned int i;
 	u64 begun;
@@ -191,7 +200,7 @@ static u64 cost_of_one(const struct way *way, blk_opf_t opf, bool sync)
 	return (ktime_get_ns() - begun) / IOS;
 }
 
-/* What a copied I/O must do more: a page from the system, 4 KiB, and the page back. */
+/* Additional work of a copied I/O: allocate a page, copy 4 KiB, free it. */
 static int copy_once(void)
 {
 	struct page *page = alloc_page(GFP_NOWAIT | __GFP_NOWARN);
@@ -219,7 +228,7 @@ static u64 cost_of_copy(void)
 
 static void show_one(struct seq_file *m)
 {
-	const struct way *way;
+	const struct bench_way *way;
 
 	for (way = ways; way < ways + ARRAY_SIZE(ways); way++) {
 		seq_printf(m, "%s\tasync write\t%llu\n", way->name,
@@ -237,7 +246,7 @@ static void show_one(struct seq_file *m)
 
 /* ---- many at a time ---- */
 
-/* Turns until nothing is left. */
+/* Wait until nothing is outstanding, and return the number of turns it took. */
 static noinline u64 wait_in_turns(void)
 {
 	u64 turns = 0;
@@ -252,7 +261,7 @@ static void calibrated(struct timer_list *timer)
 	atomic_set(&here.left, 0);
 }
 
-/* 1/1024 ns that a turn takes, with what ticks there are. */
+/* Measure the cost of a turn in 1/1024 ns, including timer ticks. */
 static u64 cost_of_turn(void)
 {
 	struct timer_list timer;
@@ -269,7 +278,7 @@ static u64 cost_of_turn(void)
 	return (begun << 10) / turns;
 }
 
-static void submit_many(const struct way *way, struct sent *sent)
+static void submit_many(const struct bench_way *way, struct sent_ios *sent)
 {
 	unsigned int n;
 
@@ -280,7 +289,7 @@ static void submit_many(const struct way *way, struct sent *sent)
 		atomic_inc(&errors);
 }
 
-static u64 cost_of_many(const struct way *way, unsigned int rounds, u64 turn)
+static u64 cost_of_many(const struct bench_way *way, unsigned int rounds, u64 turn)
 {
 	u64 begun, turns = 0;
 	unsigned int i;
@@ -297,7 +306,7 @@ static u64 cost_of_many(const struct way *way, unsigned int rounds, u64 turn)
 static void show_many(struct seq_file *m)
 {
 	u64 turn = cost_of_turn();
-	const struct way *way;
+	const struct bench_way *way;
 
 	for (way = ways; way < ways + ARRAY_SIZE(ways); way++) {
 		cost_of_many(way, DIV_ROUND_UP(WARM_UP, outstanding), turn);
@@ -309,7 +318,7 @@ static void show_many(struct seq_file *m)
 
 /* ---- one at a time, among many ---- */
 
-static u64 cost_among_others(const struct way *way)
+static u64 cost_among_others(const struct bench_way *way)
 {
 	u64 cost;
 
@@ -324,7 +333,7 @@ static u64 cost_among_others(const struct way *way)
 
 static void show_among_others(struct seq_file *m)
 {
-	const struct way *way;
+	const struct bench_way *way;
 
 	for (way = ways; way < ways + ARRAY_SIZE(ways); way++)
 		seq_printf(m, "%s\tread among %u\t%llu\n", way->name,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lets those who ask for memory as dm-io-timeout does, without sleeping and without a
- * complaint, find none: it then has what its clients have put by.  As in
- * dm-rq-no-memory.c, probes have another function called in place of allocating ones.
+ * Makes allocations fail if they neither sleep nor warn, as those of
+ * dm-io-timeout do, so that it has to use the reserves of its clients. As in
+ * dm-rq-no-memory.c, we put kprobes on the allocating functions and continue in
+ * a function that returns NULL instead.
  */
 
 #include <linux/gfp.h>
@@ -22,7 +23,7 @@ static int get_failed(char *buffer, const struct kernel_param *kp)
 
 static const struct kernel_param_ops failed_ops = { .get = get_failed };
 module_param_cb(failed, &failed_ops, NULL, 0444);
-MODULE_PARM_DESC(failed, "How often it was made to fail");
+MODULE_PARM_DESC(failed, "Number of allocations that we made fail");
 
 static noinline void *instead(void)
 {
@@ -51,7 +52,10 @@ static int fail_second(struct kprobe *probe, struct pt_regs *regs)
 	return fail(regs, regs_get_kernel_argument(regs, 1));
 }
 
-/* A probe by way of ftrace may change where to go only if it has one of these. */
+/*
+ * A kprobe based on ftrace may change the instruction pointer only if it has a
+ * post_handler.
+ */
 static void nothing(struct kprobe *probe, struct pt_regs *regs,
 		    unsigned long flags)
 {
@@ -60,7 +64,7 @@ static void nothing(struct kprobe *probe, struct pt_regs *regs,
 #define PROBE(name, handler)						\
 	{ .symbol_name = (name), .pre_handler = (handler), .post_handler = nothing }
 
-/* Each by the names that it has in one kernel or another; one of them is there. */
+/* If a kernel does not have the first symbol, we try the second. */
 static struct kprobe probes[][2] = {
 	{ PROBE("__kmalloc_noprof", fail_second), PROBE("__kmalloc", fail_second) },
 	{ PROBE("kmem_cache_alloc_noprof", fail_second), PROBE("kmem_cache_alloc", fail_second) },

@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Drives dm-io-timeout from a shell, by /sys/kernel/debug/dm-iot-test/{do,log}. Devices
- * are those of the parameter, by number. Each line written to "do" is a command:
+ * Drives dm-io-timeout from a shell, through
+ * /sys/kernel/debug/dm-iot-test/{do,log}. Commands refer to the devices of the
+ * parameter by number. Each write to "do" is one command:
  *
- *	client <devices> <min_ios> <max_size>	make the client
- *	destroy					and remove it
- *	io <name> <word>...			a call; words are
- *		op=read|write|flush|discard|zero|<number>	fua sync preflush (flags)
+ *	client <devices> <min_ios> <max_size>	create the client
+ *	destroy					destroy the client
+ *	io <name> <word>...			call dm_iot_io(). Words:
+ *		op=read|write|flush|discard|zero|<number>
+ *		fua sync meta preflush	(request flags)
  *		mem=pl|bvec|vm|kmem|<number>	offset=<bytes>	fill=<character>
- *		timeout=<ms>	cancel nocancel nowait wait flags=<number> (DM_IOT_*)
+ *		timeout=<ms>
+ *		cancel nocancel nowait wait flags=<number>	(DM_IOT_*)
  *		nonotify	region=<device>:<sector>:<count>
- *		then=cancel|submit	what notify does the first time
+ *		then=cancel|submit	action of notify when it is first called
  *		hold		keep the handle until "put"
  *	cancel <name>		cancel_dev <device>	put <name>
- *	fill <name> <character>	over the memory of that call
- *	show <name>		runs of characters in its memory, to the log
+ *	fill <name> <character>	overwrite the memory of that call
+ *	show <name>		log the runs of characters in its memory
  *	race <calls> <ms>	see dm-iot-test-race.c
  *
- * The log has a line per answer ("<command> <name> = <errno>") and per state
- * ("<name> <index> <state> <code>"); reading does not empty it, "clear" does.
+ * The log has one line per result ("<command> <name> = <errno>") and one per
+ * reported state ("<name> <index> <state> <code>"). Reading does not clear it.
+ * Write to it to clear it.
  */
 
 #include <linux/debugfs.h>
@@ -46,7 +50,7 @@ unsigned int test_bdevs;
 static struct file *test_file[MAX_DEVICES];
 #endif
 
-struct call {
+struct iot_call {
 	char name[16];
 	struct dm_iot_control ctl;
 	struct dm_iot_region region[MAX_REGIONS];
@@ -60,13 +64,13 @@ struct call {
 	enum { NOTHING, CANCEL, SUBMIT } then;
 	atomic_t acted;
 	bool hold;
-	int other;	/* to be taken for the type of memory */
+	int mem_type;	/* if not 0, passed as the type of memory */
 };
 
 static struct dm_iot_client *client;
-static struct call *calls[CALLS];
+static struct iot_call *calls[CALLS];
 static unsigned int num_calls;
-/* Commands; one that waits for I/O holds it not. */
+/* Serializes commands. We release it while a command waits for I/O. */
 static DEFINE_MUTEX(lock);
 
 static char log[LOG_SIZE];
@@ -87,7 +91,7 @@ void test_log(const char *fmt, ...)
 
 /* ---- memory ---- */
 
-static int get_memory(struct call *c)
+static int get_memory(struct iot_call *c)
 {
 	size_t pages, i;
 
@@ -125,13 +129,13 @@ static int get_memory(struct call *c)
 	return 0;
 }
 
-static void *memory_of(struct call *c)
+static void *memory_of(struct iot_call *c)
 {
 	return c->kmem ?: c->vm;
 }
 
-/* "A4096 B512": what there is, from the offset on. */
-static void show_memory(struct call *c)
+/* Log the memory from the offset on as runs, for example "A4096 B512". */
+static void show_memory(struct iot_call *c)
 {
 	const char *from = memory_of(c) + c->ctl.memory.offset;
 	const char *end = memory_of(c) + c->bytes, *at;
@@ -147,7 +151,7 @@ static void show_memory(struct call *c)
 	test_log("\n");
 }
 
-static void free_call(struct call *c)
+static void free_call(struct iot_call *c)
 {
 	vfree(c->vm);
 	kfree(c->kmem);
@@ -167,7 +171,7 @@ static const char * const state_names[] = {
 
 static void notify(const struct dm_iot_region_state *state, void *context)
 {
-	struct call *c = context;
+	struct iot_call *c = context;
 	struct dm_iot_control ctl;
 	int r;
 
@@ -185,7 +189,7 @@ static void notify(const struct dm_iot_region_state *state, void *context)
 	test_log("then %s = %d\n", c->name, r);
 }
 
-static int parse_region(struct call *c, const char *text)
+static int parse_region(struct iot_call *c, const char *text)
 {
 	struct dm_iot_region *r = &c->region[c->regions];
 	unsigned long long sector, count;
@@ -227,7 +231,7 @@ static const struct {
 	{ "mem=kmem", 0, 0, DM_IOT_KMEM },
 };
 
-static int parse_word(struct call *c, const char *word, char *fill)
+static int parse_word(struct iot_call *c, const char *word, char *fill)
 {
 	unsigned int number, i;
 
@@ -261,13 +265,13 @@ static int parse_word(struct call *c, const char *word, char *fill)
 	else if (sscanf(word, "op=%u", &number) == 1)
 		c->ctl.opf |= (__force blk_opf_t)number;
 	else if (sscanf(word, "mem=%u", &number) == 1)
-		c->other = number;
+		c->mem_type = number;
 	else
 		return -EINVAL;
 	return 0;
 }
 
-static struct call *find(const char *name)
+static struct iot_call *find(const char *name)
 {
 	unsigned int i;
 
@@ -277,10 +281,10 @@ static struct call *find(const char *name)
 	return NULL;
 }
 
-/* With the lock; gives it up for the call itself. */
+/* Called with the lock held, and releases it while the call runs. */
 static int do_io(const char *name, char *rest)
 {
-	struct call *c;
+	struct iot_call *c;
 	char fill = '.', *word;
 	int r = 0;
 
@@ -303,8 +307,8 @@ static int do_io(const char *name, char *rest)
 		return r ?: -ENOMEM;
 	}
 	memset(memory_of(c), fill, c->bytes);
-	if (c->other)
-		c->ctl.memory.type = (enum dm_iot_memory_type)c->other;
+	if (c->mem_type)
+		c->ctl.memory.type = (enum dm_iot_memory_type)c->mem_type;
 	calls[num_calls++] = c;
 
 	mutex_unlock(&lock);
@@ -332,7 +336,7 @@ static int do_destroy(void)
 static void free_calls(void)
 {
 	while (num_calls) {
-		struct call *c = calls[--num_calls];
+		struct iot_call *c = calls[--num_calls];
 
 		if (c->handle)
 			dm_iot_handle_put(c->handle);
@@ -358,7 +362,7 @@ static int do_command(char *text)
 {
 	char *verb = strsep(&text, " "), *name;
 	unsigned int a, b;
-	struct call *c;
+	struct iot_call *c;
 
 	if (!strcmp(verb, "client"))
 		return do_client(text);
@@ -459,7 +463,6 @@ static void close_devices(void)
 	}
 }
 
-/* For reading only if it cannot be written. */
 static struct block_device *open_device(unsigned int i)
 {
 #ifdef IOT_HAVE_BDEV_FILE

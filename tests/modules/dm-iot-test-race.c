@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Completion, timeout and cancel, at once, many times: each region ends once, TIMEOUT
- * comes before the end and not alongside it, and nothing changes the caller's memory
- * after the end.
+ * Races between completion, timeout and cancellation. We check that each region
+ * ends once, that TIMEOUT is reported before the end and not at the same time,
+ * and that the caller's memory does not change after the end.
  *
- * Slots each have a call at a time, of reads and writes in turn, with a random
- * timeout.  A thread submits, and looks at the memory of the slots before it uses
- * them again; another one cancels at random, by handle and by device.
+ * Each slot has one call at a time, alternately a read and a write, with a
+ * random timeout. One thread submits the calls. It checks the memory of a slot
+ * before it uses the slot again. If a call is active, another thread may cancel
+ * it, at random by handle or by device.
  */
 
 #include <linux/delay.h>
@@ -21,8 +22,8 @@
 #define SECTORS		8
 #define WATCHED		0xee
 
-struct slot {
-	struct dm_iot_handle *handle;	/* for who cancels; under slots_lock */
+struct race_slot {
+	struct dm_iot_handle *handle;	/* for cancel_thread(); under slots_lock */
 	u8 *memory;
 	atomic_t left;
 	atomic_t ends[REGIONS];
@@ -31,8 +32,8 @@ struct slot {
 	bool used;
 };
 
-static struct slot slots[SLOTS];
-static DEFINE_SPINLOCK(slots_lock);	/* slots' handles */
+static struct race_slot slots[SLOTS];
+static DEFINE_SPINLOCK(slots_lock);	/* handle of each slot */
 static atomic_t wrong, seen[4];
 
 static void wrong_if(bool condition, const char *what)
@@ -44,7 +45,7 @@ static void wrong_if(bool condition, const char *what)
 static void race_notify(const struct dm_iot_region_state *state, void *context)
 {
 	unsigned int i = state->index;
-	struct slot *s = context;
+	struct race_slot *s = context;
 
 	wrong_if(atomic_inc_return(&s->inside[i]) != 1, "alongside");
 	atomic_inc(&seen[state->state]);
@@ -56,11 +57,11 @@ static void race_notify(const struct dm_iot_region_state *state, void *context)
 		return;
 	}
 	atomic_inc(&s->ends[i]);
-	/* The memory is ours again: what changes it now is found. */
+	/* Fill the memory, so that take_back() detects any later change. */
 	memset(s->memory + i * SECTORS * SECTOR_SIZE, WATCHED,
 	       SECTORS * SECTOR_SIZE);
 	atomic_dec(&s->inside[i]);
-	/* Whoever sees nothing left sees all of the above. */
+	/* A submitter that sees left == 0 must also see all of the above. */
 	smp_mb__before_atomic();
 	atomic_dec(&s->left);
 }
@@ -70,7 +71,7 @@ static int cancel_thread(void *data)
 	struct dm_iot_client *client = data;
 	struct dm_iot_handle *h;
 	unsigned int device;
-	struct slot *s;
+	struct race_slot *s;
 
 	while (!kthread_should_stop()) {
 		s = &slots[get_random_u32() % SLOTS];
@@ -90,7 +91,7 @@ static int cancel_thread(void *data)
 	return 0;
 }
 
-static void take_back(struct slot *s)
+static void take_back(struct race_slot *s)
 {
 	struct dm_iot_handle *h;
 	unsigned int i;
@@ -111,7 +112,7 @@ static void take_back(struct slot *s)
 	s->used = false;
 }
 
-static int submit(struct dm_iot_client *client, struct slot *s,
+static int submit(struct dm_iot_client *client, struct race_slot *s,
 		  unsigned int number, unsigned int max_ms)
 {
 	struct dm_iot_region region[REGIONS];
@@ -153,8 +154,9 @@ static int submit(struct dm_iot_client *client, struct slot *s,
 }
 
 /*
- * @calls calls of four regions.  To the log: how many regions ended how, how often a
- * zombie was in the way, and what was wrong.
+ * Submit @calls calls of four regions with timeouts of up to @max_ms. Log the
+ * number of reports of each state, the number of calls refused with EBUSY, and
+ * the number of errors.
  */
 int test_race(struct dm_iot_client *client, unsigned int calls,
 	      unsigned int max_ms)

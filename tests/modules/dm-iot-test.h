@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dm-iot-test: what its files share.
+ * dm-iot-test: devices and log, shared by the files of the module.
  */
 #ifndef DM_IOT_TEST_H
 #define DM_IOT_TEST_H
