@@ -101,7 +101,8 @@ static void status_test(struct kunit *test)
 	f->cmd.result = DID_PARITY << 16;
 	if (p->status != BLK_STS_IOERR)
 		KUNIT_EXPECT_EQ(test, (int)mpath_decide_disposition(&f->clone, true, p->status,
-						       &f->io), (int)p->disposition);
+								    &f->io),
+				(int)p->disposition);
 }
 
 /* ---- the host byte ---- */
@@ -145,7 +146,7 @@ static const struct disposition_param host_params[] = {
 KUNIT_ARRAY_PARAM_DESC(host, host_params, name);
 
 static void expect_dispositions(struct kunit *test, struct failed *f,
-			    const struct mpath_dispositions *v)
+				const struct mpath_dispositions *v)
 {
 	static const u8 later[] = { TRIES, TRIES + 1, U8_MAX };
 	int i;
