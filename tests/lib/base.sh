@@ -178,7 +178,14 @@ one_of() {
 
 ### The modules under test
 
-module_loaded() { [ -e "/sys/module/$(echo "$1" | tr - _)" ]; }
+# module_loaded NAME: the shell itself replaces each - by _, to avoid starting tr
+module_loaded() {
+	local IFS=-
+	# shellcheck disable=SC2086 # split at -
+	set -- $1
+	IFS=_
+	[ -e "/sys/module/$*" ]
+}
 
 # load_modules [--if-built]: load our modules. If one is missing, then bail out, or with --if-built only note it.
 # shellcheck disable=SC2120 # the argument is optional
@@ -284,16 +291,17 @@ our_percpu() {
 
 # unload_modules: remove our modules. Fail if one stays, or leaves memory or a slab cache behind.
 unload_modules() {
-	local module left=0
+	local module loaded='' left=0
 	if our_allocations; then
 		note "that memory was not freed"
 		left=1
 	fi
 	[ -z "${BUILTIN:-}" ] || return $left
 	for module in $OUR_MODULES; do
-		module_loaded "$module" || continue
-		rmmod "$module" || left=1
+		! module_loaded "$module" || loaded="$loaded $module"
 	done
+	# shellcheck disable=SC2086 # a list
+	[ -z "$loaded" ] || rmmod $loaded || left=1
 	if grep '^dm_rq' /proc/slabinfo; then
 		note "slab caches are left"
 		left=1
