@@ -1,65 +1,95 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * completion-time: the path on which this request is expected to end first.
+ * completion-time: choose the path on which this request is expected to
+ * complete first.
  *
- * What is known of a path
+ * Model
  *
- *	cost	how long a request takes there that need not wait for others; one figure
- *		for each direction and size class (powers of two, 4 KiB to 2 MiB)
- *	width	how many the path serves at once: with more in flight they only wait
- *	load	requests and bytes in flight
+ * For each path we keep
  *
- * With the costs of the classes a line is drawn, cost = a + b * bytes, and with that
+ *	cost	the service time of a request without waiting for others, for
+ *		each direction and size class (powers of two, 4 KiB to 2 MiB)
+ *	width	the number of requests served in parallel; if more are in
+ *		flight, the rest wait
+ *	load	the requests and bytes in flight
  *
- *	queue = (a * requests in flight + b * bytes in flight, this one included) / width
- *	time  = max(cost of this one, queue)
+ * We fit a line through the costs of the classes, cost = a + b * bytes, and
+ * estimate
  *
- * A disk with many slots has a width of as many, and time is its cost as long as one
- * is free; a line that is full has a width of 1, and time grows with the bytes in front.
+ *	queue = (a * requests + b * bytes) / width
+ *	time  = max(cost of this request, queue)
  *
- * Which one is taken.  Aim "throughput", the default: of the paths on which the request
- * would not wait, the one with the least time; if it would wait everywhere, the least
- * time; so no path is idle while requests wait for another one.  Aim "latency": the
- * least time, even if that means to wait, in the map's queue, for a path that is full;
- * until so many wait that with the slower path as well all of them end sooner by more
- * than it costs the one that takes it (time_in_line()).
- * Times that differ by less than a sixteenth are equal: then the least load wins, and
- * among equals the paths take turns, on each CPU by itself.  A path with nothing in
- * flight has no queue.
- * Beyond MAX_LOOK paths, that many are looked at for a request, always other ones.
- * The least cost of all is good enough for requests of that class in the same tick, on
- * a path with one request more in flight than the best one had: so where paths are
- * equal, the next one in turn is mostly the only one that is looked at.
+ * where requests and bytes are those in flight plus this one.  The width of a
+ * disk with many slots is their number, so the time equals the cost while a
+ * slot is free.  The width of a saturated link is 1, so the time grows with the
+ * bytes in flight.
  *
- * How it is learnt.  On each path one request per tick is timed, from map to end, and
- * what was in flight with it is noted.  If it took about the cost, nothing waited: the
- * cost is averaged, and a width that was reached is one larger.  If it took longer and
- * others were there, the load divided by its time is a sample of the width.  A sample
- * counts for an eighth, and for more, up to all, if what was known is older: after
- * FORGET_MS the past counts nothing.  One that may have waited a little counts less, one
- * that was faster more.  What did not end well is not counted.
+ * Choice
  *
- * How a path that is not used is not forgotten.  It gets one request, to see, when it
- * was idle for PROBE_COSTS times the cost of its last one, but PROBE_MIN_MS at least and
- * PROBE_MAX_MS at most: so a path that was slow, and is fast again, is noticed within
- * that time, and to look costs 1/PROBE_COSTS of what one application can do.  If
- * another path has just become slow, a quarter of that has to do.  A path without
- * history, or back from a failure, gets one request at once, and no second one before
- * that has ended if there is another path.
+ * With aim "throughput", the default, we prefer paths on which the request does
+ * not wait, and take the one with the shortest time.  If the request would wait
+ * on every path, we also take the shortest time.  This avoids idle paths while
+ * requests wait for another one.
  *
- * What is late.  Once per tick the request that is being timed is looked at.  If it is
- * out for LATE_COSTS times as long as it should be, and nothing else has ended, the
- * path gets nothing more before something ends there, unless all others are late too.
+ * With aim "latency" we take the shortest time even if the request then waits
+ * for a full path, in the map's queue.  If the queue gets long, we also use the
+ * slower path as soon as this saves all waiting requests together more time
+ * than it costs the request that takes it (break_even_time()).
  *
- * What is full.  A device that has refused a request gets no other one before something
- * has ended there, or the next tick.  If no device takes it, the request waits in the
- * map's queue, in order: no new one overtakes it (in_order of the contract).
+ * Times within a sixteenth of each other count as equal.  Then the lowest load
+ * wins, and among equal loads each CPU rotates through the paths.  A path with
+ * nothing in flight has no queue.
  *
- * Cost.  Two atomic operations per request, on the path's own cache line.  No lock: what
- * is learnt of a path is written by who holds its only sample, and read as it is.
+ * We examine at most MAX_EXAMINED paths per request, and continue behind them
+ * for the next one.  A path is accepted without a further search if its
+ * estimate is below the lowest cost that this CPU saw in the current tick for
+ * this class, plus a sixteenth, and it has at most one request more in flight
+ * than the path chosen then.  So with equal paths, we mostly examine only the
+ * next one in turn.
  *
- * Arguments: for the group [throughput | latency]; per path [<repeat count>], which has
- * no effect (see dm-ps-round-robin.c).
+ * Learning
+ *
+ * On each path we time one request per tick, from map to completion, and record
+ * the load at its start.  If it took about its cost, it did not wait: we
+ * average the cost, and if the width was reached, we increment it.  If it took
+ * longer and other requests were in flight, the load divided by its time is a
+ * sample of the width.  A sample has a weight of at least an eighth.  The
+ * weight grows with the age of the value, up to 1 after FORGET_MS.  A sample
+ * that may include some waiting has less weight, and a sample below the cost
+ * has more.  Failed requests are ignored.
+ *
+ * Probing
+ *
+ * To notice when a slow path has recovered, we send one request to a path that
+ * was idle for PROBE_COSTS times the cost of its last request, but at least
+ * PROBE_MIN_MS and at most PROBE_MAX_MS.  This bounds the cost of probing to
+ * 1/PROBE_COSTS of the throughput of a single-threaded application.  If another
+ * path has just become slow, a quarter of that time is enough.  A path
+ * without history, or a reinstated one, gets one request immediately, and no
+ * second one until the first has completed, unless no other path is left.
+ *
+ * Late paths
+ *
+ * Once per tick we check the request being timed.  If it is outstanding
+ * for LATE_COSTS times its expected time and nothing else has completed on the
+ * path, the path gets no request until something completes there, unless all
+ * paths are late.
+ *
+ * Full paths
+ *
+ * A device that has refused a request gets no other request until one completes
+ * there, or until the next tick.  If all devices refuse it, the request waits
+ * in the map's queue.  New requests do not overtake it (in_order of the
+ * contract).
+ *
+ * Overhead
+ *
+ * Each request costs two atomic operations on the path's own cache line.  There
+ * is no lock: only the owner of a path's single sample updates the model, and
+ * readers tolerate a partial update.
+ *
+ * Arguments: for the group [throughput | latency]; per path [<repeat count>],
+ * which has no effect (see round-robin.c).
  */
 
 #include <linux/blk_types.h>
@@ -74,33 +104,36 @@
 
 #include <linux/dm-path-selector.h>
 
-#include "ps/completion-time.h"
+#include "completion-time.h"
 
 #define DM_MSG_PREFIX "multipath completion-time"
 
-#define MAX_LOOK	8U
+#define MAX_EXAMINED	8U
 #define PROBE_COSTS	64
 #define PROBE_MIN_MS	100U
 #define PROBE_MAX_MS	4000U
 #define LATE_COSTS	4
 
-/* ---- what is kept ---- */
+/* ---- state ---- */
 
-/* What is good enough: below that key, as the search compares, with so many in flight. */
+/*
+ * A path is accepted without a further search if its key is below @key and at
+ * most @requests are in flight there.
+ */
 struct ct_good {
 	u64 key;
 	u32 requests;
-	/* jiffies: when it was found */
+	/* time of the search, low 32 bits of jiffies */
 	u32 tick;
 };
 
-/* Of a CPU; that another one may get in between is no harm. */
+/* Per CPU.  A race with another task only costs a suboptimal choice. */
 struct ct_cpu {
-	/* where the next search begins */
+	/* index of the path where the next search begins */
 	unsigned int begin;
-	/* when it looked for what is late, and for what is to be probed */
+	/* jiffies of the last check for late paths and paths to probe */
 	unsigned long reviewed;
-	/* ns: for how long the last one that was refused had waited */
+	/* how long the last refused request had waited, in ns */
 	u64 waited;
 	struct ct_good good[2][NR_CLASSES];
 };
@@ -109,87 +142,116 @@ struct ct_group {
 	struct ct_cpu __percpu *cpus;
 	/* constant */
 	bool latency;
-	/* constant: the aim was given */
+	/* constant: the table states the aim */
 	bool given;
 };
 
 /* Bits of ct_path.state. */
 enum {
-	CT_FULL,	/* has refused a request, and nothing has ended since */
-	CT_LATE,	/* see above */
-	CT_NEW,		/* nothing is known */
+	CT_FULL,	/* refused a request, and none has completed since */
+	CT_LATE,	/* the request being timed is overdue */
+	CT_NEW,		/* no history, or reinstated */
 };
 
-/* Of one direction. Read for each request; written by the holder of the sample. */
+/* Per direction.  Read for each request; written by the owner of the sample. */
 struct ct_costs {
-	/* of the queue: ns with ten binary places, per request and per byte */
+	/*
+	 * queueing time per request and per byte: ns with ten fractional bits
+	 */
 	u64 per_request;
 	u32 per_byte;
 	u32 cost[NR_CLASSES];
 };
 
-/* The request that is being timed. */
+/* The request being timed. */
 struct ct_sample {
-	/* constant until the end; it with the others */
+	/*
+	 * start time (ktime_get_ns()) and load at the start, this request
+	 * included
+	 */
 	u64 begun;
 	u64 load;
 	u8 class;
 	u8 dir;
-	/* as ktime_get_ns(): when something else has ended though it was late */
+	/* last completion of another request while the path was late, in ns */
 	u64 alive;
 };
 
 /*
- * The first cache line is written when a request starts or ends, by any CPU.  The
- * sample is taken by changing @timed from NULL to the id of its request, and belongs
- * to its start until that is sent, then to its end, which gives it back.
+ * Any CPU writes the first cache line when a request starts or completes.  A
+ * CPU takes the sample by changing @timed from NULL to the id of its request.
+ * The sample then belongs to the submitter until the request is sent, and after
+ * that to the completion handler, which releases it.
  */
 struct ct_path {
 	atomic64_t load;
 	unsigned long state;
 	const void *timed;
-	/* constant */
-	struct ct_group *group;
-	/* jiffies: when it was taken last */
+	/* jiffies when the sample was last taken */
 	unsigned long sampled;
 	struct ct_sample sample;
 
 	struct ct_costs costs[2] ____cacheline_aligned_in_smp;
+	/* constant */
+	struct ct_group *group;
 
-	struct line line[2];
-	/* classes in which something was measured, by direction */
+	struct ct_line line[2];
+	/* bitmap of the classes with a measured cost, by direction */
 	unsigned long known[2];
-	/* jiffies: when */
+	/* jiffies of the last measurement */
 	unsigned long known_at[2][NR_CLASSES];
-	/* 0: no limit is known */
+	/* 0: no limit known */
 	u32 width;
-	/* samples in a row that took twice as long as they should have */
+	/* number of consecutive samples above twice the cost */
 	unsigned int slower;
-	/* of the last sample */
+	/* time of the last sample, in ns */
 	u32 last_cost;
-	/* jiffies: the last sample; when to look what an idle path is like */
+	/*
+	 * jiffies of the last sample, and of the next probe if the path stays
+	 * idle
+	 */
 	unsigned long tried, probe_at;
 	/* constant */
 	unsigned int repeat_count;
 };
 
+/*
+ * All members that requests write fit in one cache line of 64 bytes.  User-space
+ * builds of this file, such as simulators, have no static_assert().
+ */
+#ifdef static_assert
+static_assert(offsetof(struct ct_path, sample) + sizeof(struct ct_sample) <= 64);
+#endif
+
 /* ---- select ---- */
 
-/* Better ones first. */
-enum { AT_ONCE, WAITS, FULL, TRYING, LATE };
+/* Best first. */
+enum {
+	RANK_AT_ONCE,		/* the request does not wait */
+	RANK_QUEUED,		/* it waits for others on the path */
+	RANK_FULL,
+	RANK_UNKNOWN,		/* no request has completed on it yet */
+	RANK_LATE,
+};
 
-/* What is compared: the rank, and below it the time, in ns with ten binary places. */
+/*
+ * The search key: the rank in the high bits, the time below (ns, ten fractional
+ * bits).
+ */
 #define RANK_SHIFT	60
 #define MAX_TIME	(BIT_ULL(RANK_SHIFT) - 1)
 #define NO_PATH		U64_MAX
 
-/* A time that does not fit, of a million requests say, makes the rank a worse one. */
+/*
+ * If the time overflows, for example with a million requests, the rank gets
+ * worse.
+ */
 static u64 ranked(u64 rank, u64 time)
 {
 	return (rank << RANK_SHIFT) + time;
 }
 
-/* Of a path that something is special about. */
+/* The key of a path with a state bit set. */
 static noinline u64 estimate_special(const struct ct_path *cp, u64 time,
 				     u64 requests)
 {
@@ -198,25 +260,28 @@ static noinline u64 estimate_special(const struct ct_path *cp, u64 time,
 	u64 waited;
 
 	if (state & BIT(CT_LATE))
-		return ranked(LATE, time);
+		return ranked(RANK_LATE, time);
 	if (state & BIT(CT_NEW))
-		return ranked(TRYING, time);
+		return ranked(RANK_UNKNOWN, time);
 	if (!(state & BIT(CT_FULL)))
-		return ranked(AT_ONCE, time);
+		return ranked(RANK_AT_ONCE, time);
 
-	/* The next slot is free in about that much of a request's time. */
+	/*
+	 * On average, a slot becomes free after 1/requests of the service time.
+	 */
 	time += div64_u64(time, requests ?: 1);
 	if (!group->latency)
-		return ranked(FULL, time);
+		return ranked(RANK_FULL, time);
 	waited = raw_cpu_ptr(group->cpus)->waited;
 	if (waited)
-		time = time_in_line(time >> FIXED_SHIFT, waited) << FIXED_SHIFT;
-	return ranked(AT_ONCE, time);
+		time = break_even_time(time >> FIXED_SHIFT, waited) <<
+		       FIXED_SHIFT;
+	return ranked(RANK_AT_ONCE, time);
 }
 
 /*
- * Of a path that has something to do, or that is not as it should be.  Not inline:
- * where all are idle, requests end at once, and each instruction counts.
+ * The key of a path with requests in flight or a state bit set.  Not inlined,
+ * to keep the search over idle paths short: there each instruction counts.
  */
 static noinline u64 estimate_busy(const struct ct_path *cp,
 				  const struct ct_costs *costs, u64 load,
@@ -230,15 +295,15 @@ static noinline u64 estimate_busy(const struct ct_path *cp,
 	if (unlikely(READ_ONCE(cp->state)))
 		return estimate_special(cp, time, requests);
 	if (time > cost + (cost >> 3) && !cp->group->latency)
-		return ranked(WAITS, time);
-	return ranked(AT_ONCE, time);
+		return ranked(RANK_QUEUED, time);
+	return ranked(RANK_AT_ONCE, time);
 }
 
 static __always_inline struct dm_ps_path *
 select_best(struct dm_ps *ps, struct ct_cpu *cpu, size_t nr_bytes,
 	    unsigned int dir)
 {
-	unsigned int class = class_of(nr_bytes), look = MAX_LOOK;
+	unsigned int class = class_of(nr_bytes), budget = MAX_EXAMINED;
 	struct ct_good *good = &cpu->good[dir][class];
 	u64 enough = good->tick == (u32)cpu->reviewed ? good->key : 0;
 	unsigned int i = cpu->begin, next = i, left;
@@ -271,7 +336,9 @@ select_best(struct dm_ps *ps, struct ct_cpu *cpu, size_t nr_bytes,
 			cpu->begin = i;
 			return path;
 		}
-		/* Within the band the load decides. */
+		/*
+		 * If the keys differ by less than the band, the load decides.
+		 */
 		if (key + band < least ||
 		    (load < best_load && key - band <= least)) {
 			best = path;
@@ -280,12 +347,17 @@ select_best(struct dm_ps *ps, struct ct_cpu *cpu, size_t nr_bytes,
 		}
 		least = min(least, key);
 		least_cost = min(least_cost, cost);
-		if (unlikely(!--look))
+		if (unlikely(!--budget))
 			break;
 	}
-	/* After a part of them, the next part; else behind the one that is taken. */
-	cpu->begin = look || left <= 1 ? next : i;
-	/* Not what was the best: a path that is free again may be better by far. */
+	/*
+	 * If we did not examine all paths, continue with the rest; else rotate.
+	 */
+	cpu->begin = budget || left <= 1 ? next : i;
+	/*
+	 * Remember the lowest cost, not the best key: a path that becomes idle
+	 * again may be much better than the best path of now.
+	 */
 	good->tick = cpu->reviewed;
 	good->key = least_cost + (least_cost >> 4);
 	good->requests = (best_load >> LOAD_SHIFT) + 1;
@@ -299,8 +371,11 @@ static unsigned long probe_after(u32 cost)
 	return msecs_to_jiffies(clamp(ms, PROBE_MIN_MS, PROBE_MAX_MS));
 }
 
-/* A path has become slow: what was slower may not be so any more. */
-static void look_at_others(struct dm_ps *ps, const struct ct_path *slow)
+/*
+ * @slow has become slow, so probe the others early: one of them may be faster
+ * now.
+ */
+static void probe_others_soon(struct dm_ps *ps, const struct ct_path *slow)
 {
 	unsigned int i;
 
@@ -317,8 +392,8 @@ static void look_at_others(struct dm_ps *ps, const struct ct_path *slow)
 	}
 }
 
-/* How long should the request that is being timed take, in ns? */
-static u64 should_take(const struct ct_path *cp)
+/* The expected time of the request being timed, in ns. */
+static u64 expected_time(const struct ct_path *cp)
 {
 	const struct ct_sample *sample = &cp->sample;
 	const struct ct_costs *costs = &cp->costs[sample->dir];
@@ -328,20 +403,20 @@ static u64 should_take(const struct ct_path *cp)
 	return max_t(u64, costs->cost[sample->class], queue >> FIXED_SHIFT);
 }
 
-static void look_for_late(struct dm_ps *ps, struct ct_path *cp, u64 now)
+static void check_late(struct dm_ps *ps, struct ct_path *cp, u64 now)
 {
 	u64 since = max(READ_ONCE(cp->sample.begun), READ_ONCE(cp->sample.alive));
 
 	if (!READ_ONCE(cp->timed) || test_bit(CT_NEW, &cp->state) ||
-	    now < since + LATE_COSTS * should_take(cp) + 2 * TICK_NSEC)
+	    now < since + LATE_COSTS * expected_time(cp) + 2 * TICK_NSEC)
 		return;
 	if (!test_and_set_bit(CT_LATE, &cp->state))
-		look_at_others(ps, cp);
+		probe_others_soon(ps, cp);
 }
 
 /*
- * Once per tick and CPU.  The answer: a path that is to get the next request, whatever
- * the others are like, or NULL.
+ * Runs once per tick and CPU.  Returns a path to probe with the next request,
+ * whatever the other paths are like, or NULL.
  */
 static struct dm_ps_path *review(struct dm_ps *ps)
 {
@@ -358,7 +433,7 @@ static struct dm_ps_path *review(struct dm_ps *ps)
 			continue;
 		if (test_bit(CT_FULL, &cp->state))
 			clear_bit(CT_FULL, &cp->state);
-		look_for_late(ps, cp, now);
+		check_late(ps, cp, now);
 		if (!probe && !atomic64_read(&cp->load) &&
 		    (test_bit(CT_NEW, &cp->state) ||
 		     time_after_eq(tick, READ_ONCE(cp->probe_at)))) {
@@ -390,10 +465,11 @@ static struct dm_ps_path *ct_select(struct dm_ps *ps, size_t nr_bytes,
 /* ---- learning ---- */
 
 /*
- * All of a path has become faster or slower by @new / @old, as one class has shown.
- * A class that was measured lately knows better.
+ * A large change in one class means that the whole path has changed, so scale
+ * the other costs by @new / @old.  Skip @changed itself and the classes with a
+ * recent measurement.
  */
-static void scale_others(struct ct_path *cp, const u32 *but, u32 old, u32 new)
+static void scale_others(struct ct_path *cp, const u32 *changed, u32 old, u32 new)
 {
 	unsigned int dir, class;
 
@@ -402,7 +478,7 @@ static void scale_others(struct ct_path *cp, const u32 *but, u32 old, u32 new)
 			u32 *cost = &cp->costs[dir].cost[class];
 			u64 scaled = div_u64((u64)*cost * new, old);
 
-			if (cost != but && test_bit(class, &cp->known[dir]) &&
+			if (cost != changed && test_bit(class, &cp->known[dir]) &&
 			    time_after(jiffies, cp->known_at[dir][class] +
 				       msecs_to_jiffies(FORGET_MS)))
 				WRITE_ONCE(*cost, clamp_t(u64, scaled, 1,
@@ -410,7 +486,7 @@ static void scale_others(struct ct_path *cp, const u32 *but, u32 old, u32 new)
 		}
 }
 
-/* From costs and width to what select reads. */
+/* Compute the values that select() reads from costs and width. */
 static void publish(struct ct_path *cp)
 {
 	unsigned int dir, class;
@@ -418,12 +494,12 @@ static void publish(struct ct_path *cp)
 	for (dir = 0; dir < 2; dir++) {
 		struct ct_costs *costs = &cp->costs[dir];
 		u64 per_request = 0, per_byte = 0;
-		struct line line;
+		struct ct_line line;
 
-		/* A direction that was never seen is as the other one. */
+		/* With no samples in this direction, use the other's. */
 		line = cp->known[dir] ?
-		       draw_line(costs->cost, cp->known[dir]) :
-		       draw_line(cp->costs[!dir].cost, cp->known[!dir]);
+		       fit_line(costs->cost, cp->known[dir]) :
+		       fit_line(cp->costs[!dir].cost, cp->known[!dir]);
 		cp->line[dir] = line;
 		for (class = 0; class < NR_CLASSES; class++)
 			if (!test_bit(class, &cp->known[dir]))
@@ -442,21 +518,23 @@ static void publish(struct ct_path *cp)
 	}
 }
 
-/* A first figure for this class. */
+/* Record the first sample of a class. */
 static void begin_class(struct ct_path *cp, u64 ns, unsigned int dir,
 			unsigned int class, unsigned int requests)
 {
 	u32 *cost = &cp->costs[dir].cost[class];
 
-	/* What waited says nothing, if there is anything to go by. */
+	/*
+	 * Prefer the fitted cost to the time of a request that may have waited.
+	 */
 	if (requests <= 1 || !*cost || ns < *cost)
 		WRITE_ONCE(*cost, ns);
 	__set_bit(class, &cp->known[dir]);
 }
 
 /*
- * The request took @ns.  Its cost is what it took, less what it waited: as much as
- * width and load explain.
+ * Update the model: the timed request took @ns.  If width and load explain a
+ * part of that as waiting, only the rest counts as cost.
  */
 static void learn(struct dm_ps *ps, struct ct_path *cp, u64 ns)
 {
@@ -482,7 +560,7 @@ static void learn(struct dm_ps *ps, struct ct_path *cp, u64 ns)
 						     cp->width));
 		if (took <= expected + expected / 4)
 			goto seen;
-		/* The wait explains only a part: all has become slower. */
+		/* The wait explains only a part: the path has become slower. */
 		ns = clamp_t(u64, div64_u64(old * took, expected), 1,
 			     MAX_COST);
 	} else if (has_not_waited(ns, old)) {
@@ -498,7 +576,7 @@ static void learn(struct dm_ps *ps, struct ct_path *cp, u64 ns)
 	if (new / 2 > old || new < old / 2)
 		scale_others(cp, cost, old, new);
 	if (cp->slower > 1)
-		look_at_others(ps, cp);
+		probe_others_soon(ps, cp);
 seen:
 	ns = took;
 out:
@@ -547,12 +625,15 @@ static noinline void end_sample(struct dm_ps *ps, struct ct_path *cp,
 		WRITE_ONCE(cp->probe_at, jiffies + probe_after(cp->last_cost));
 		clear_bit(CT_NEW, &cp->state);
 	}
-	/* What was learnt is seen by who takes the next sample. */
+	/*
+	 * Pairs with cmpxchg(): the next owner of the sample must see our
+	 * updates.
+	 */
 	smp_store_release(&cp->timed, NULL);
 }
 
-/* Something has ended on a path that was late or full. */
-static noinline void is_alive(struct ct_path *cp)
+/* A request has completed on a path that was late or full. */
+static noinline void clear_late(struct ct_path *cp)
 {
 	if (test_bit(CT_FULL, &cp->state))
 		clear_bit(CT_FULL, &cp->state);
@@ -569,7 +650,7 @@ static void ct_end_io(struct dm_ps *ps, struct dm_ps_path *path,
 
 	atomic64_sub(LOAD_REQUEST + nr_bytes, &cp->load);
 	if (unlikely(READ_ONCE(cp->state)))
-		is_alive(cp);
+		clear_late(cp);
 	if (unlikely(READ_ONCE(cp->timed) == id))
 		end_sample(ps, cp, status);
 }
@@ -580,15 +661,17 @@ static bool ct_refused(struct dm_ps *ps, struct dm_ps_path *path,
 	struct ct_group *group = ps->ctx;
 	struct ct_path *cp = path->ctx;
 	struct ct_cpu *cpu = raw_cpu_ptr(group->cpus);
-	bool news = !test_and_set_bit(CT_FULL, &cp->state);
+	bool newly_full = !test_and_set_bit(CT_FULL, &cp->state);
 
 	if (!group->latency)
-		return news;
+		return newly_full;
 	cpu->waited = waited;
 	return select_best(ps, cpu, nr_bytes, op_is_write(op)) != path;
 }
 
-/* What it was like before it failed says little. */
+/*
+ * The history from before the failure may be wrong, so start with one request.
+ */
 static void ct_reinstate_path(struct dm_ps *ps, struct dm_ps_path *path)
 {
 	struct ct_path *cp = path->ctx;
@@ -689,7 +772,9 @@ static int ct_group_status(const struct ct_group *group, status_type_t type,
 {
 	int sz = 0;
 
-	/* Older versions of libmultipath expect no more in the info line. */
+	/*
+	 * Old versions of libmultipath reject group arguments in the info line.
+	 */
 	if (type == STATUSTYPE_TABLE && group->given)
 		DMEMIT("1 %s ", group->latency ? "latency" : "throughput");
 	else
@@ -697,7 +782,9 @@ static int ct_group_status(const struct ct_group *group, status_type_t type,
 	return sz;
 }
 
-/* Info: requests in flight; cost of a 4 KiB read, in us; width, 0: none known. */
+/*
+ * Info: requests in flight; cost of a 4 KiB read in us; width, 0 if not known.
+ */
 static int ct_status(struct dm_ps *ps, struct dm_ps_path *path,
 		     status_type_t type, char *result, unsigned int maxlen)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The arithmetic of completion-time: pure functions.  What they are for is said in
- * dm-ps-completion-time.c.
+ * The arithmetic of the completion-time selector: pure functions, to allow
+ * KUnit to test them without a device.  See completion-time.c for the model.
  */
 #ifndef DM_PS_COMPLETION_TIME_H
 #define DM_PS_COMPLETION_TIME_H
@@ -15,26 +15,33 @@
 #include <linux/time64.h>
 #include <linux/types.h>
 
-/* Behind so long a time the past counts nothing. */
+/* Older samples are ignored. */
 #define FORGET_MS	100U
 
-/* Size classes: up to 4 KiB << class. */
+/* A size class covers requests of up to 4 KiB << class. */
 #define NR_CLASSES	10
 
-/* Costs are ns, below 4.3 s. What is computed from them has ten binary places. */
+/*
+ * Costs are in ns, below 4.3 s. Values derived from them have ten fractional
+ * bits.
+ */
 #define MAX_COST	U32_MAX
 #define FIXED_SHIFT	10
 
-/* Widths have eight. */
+/* Widths have eight fractional bits. */
 #define WIDTH_SHIFT	8
 #define WIDTH_1		((u32)BIT(WIDTH_SHIFT))
 #define MAX_WIDTH	(WIDTH_1 << 12)
 
-/* A sample counts for so much of 256 at least. */
+/* Weights of a sample, in parts of 256. */
 #define MIN_WEIGHT	32U
 #define FULL_WEIGHT	256U
 
-/* The load is one number: requests above, bytes below. 4,096 requests of 4 GiB fit. */
+/*
+ * The load is one number, to allow a single atomic update: requests in the high
+ * bits, bytes in the low bits.  4,096 requests of 4 GiB do not overflow the
+ * bytes.
+ */
 #define LOAD_SHIFT	44
 #define LOAD_REQUEST	BIT_ULL(LOAD_SHIFT)
 #define LOAD_BYTES	(LOAD_REQUEST - 1)
@@ -46,7 +53,7 @@ static inline unsigned int class_of(size_t nr_bytes)
 	return min_t(unsigned int, fls((nr_bytes - 1) >> 12), NR_CLASSES - 1);
 }
 
-/* The weight of a sample if what it is added to is @age_ms old. */
+/* The weight of a sample if the previous one is @age_ms old. */
 static inline unsigned int weight_of(unsigned int age_ms)
 {
 	if (age_ms >= FORGET_MS)
@@ -61,18 +68,27 @@ static inline u32 average(u32 old, u32 sample, unsigned int weight)
 	return old + step;
 }
 
-/* cost = a + b * bytes, through the smallest and the largest class that is known */
-struct line {
-	u32 a;		/* ns */
-	u32 b;		/* ns per byte, with ten binary places */
+/**
+ * struct ct_line - the cost as a function of the size: a + b * bytes
+ * @a: ns
+ * @b: ns per byte, with ten fractional bits
+ */
+struct ct_line {
+	u32 a;
+	u32 b;
 };
 
-static inline struct line draw_line(const u32 cost[NR_CLASSES],
-				    unsigned long known)
+/*
+ * The line through the smallest and the largest class in @known, of which at
+ * least one bit is set.  The line is flat if large requests do not cost more
+ * than small ones.
+ */
+static inline struct ct_line fit_line(const u32 cost[NR_CLASSES],
+				      unsigned long known)
 {
 	unsigned int low = __ffs(known), high = __fls(known);
 	u64 low_bytes = 4096ULL << low, bytes, rise;
-	struct line line = { .a = cost[low] };
+	struct ct_line line = { .a = cost[low] };
 
 	if (cost[high] <= cost[low])
 		return line;
@@ -83,35 +99,37 @@ static inline struct line draw_line(const u32 cost[NR_CLASSES],
 	return line;
 }
 
-static inline u32 cost_on(struct line line, unsigned int class)
+static inline u32 cost_on(struct ct_line line, unsigned int class)
 {
 	u64 cost = line.a + (((u64)line.b * (4096ULL << class)) >> FIXED_SHIFT);
 
 	return min_t(u64, cost, MAX_COST);
 }
 
-/* What it would take to serve @load one after the other, in ns. */
-static inline u64 work_of(struct line line, u64 load)
+/* The time to serve all requests of @load one after the other, in ns. */
+static inline u64 work_of(struct ct_line line, u64 load)
 {
 	return (load >> LOAD_SHIFT) * line.a +
 	       (((load & LOAD_BYTES) * line.b) >> FIXED_SHIFT);
 }
 
-/* Did a request that took @ns, and should have @cost, wait for others? */
+/* Did a request of cost @cost that took @ns wait for others? */
 static inline bool has_waited(u64 ns, u32 cost)
 {
 	return ns > cost + cost / 2 + 10 * NSEC_PER_USEC;
 }
 
-/* ... or for sure not? */
+/* Can we exclude that it waited?  If neither is true, we do not know. */
 static inline bool has_not_waited(u64 ns, u32 cost)
 {
 	return ns <= cost + cost / 4;
 }
 
 /*
- * What took longer than it should, with others there, may have waited a little, and
- * what was faster has not: costs are what is seen of a path with little to do.
+ * Adjust the weight of a sample of the cost.  With other requests in flight, a
+ * sample above the cost may include some waiting, so it counts less.  A sample
+ * below the cost includes none, so it counts more.  Therefore the cost
+ * approaches the service time of a path with little load.
  */
 static inline unsigned int weight_with(unsigned int requests, bool longer,
 				       unsigned int weight)
@@ -121,7 +139,10 @@ static inline unsigned int weight_with(unsigned int requests, bool longer,
 	return requests > 1 ? weight / 4 : weight;
 }
 
-/* The new width, after a request that waited @ns and had @work with it. */
+/*
+ * The new width after a request that waited: it took @ns, with @work and
+ * @requests in flight at its start, itself included.
+ */
 static inline u32 width_seen(u32 width, u64 work, u64 ns, unsigned int requests)
 {
 	u32 sample = min_t(u64, div64_u64(work << WIDTH_SHIFT, ns ?: 1),
@@ -131,24 +152,27 @@ static inline u32 width_seen(u32 width, u64 work, u64 ns, unsigned int requests)
 	return width ? average(width, sample, FULL_WEIGHT / 4) : sample;
 }
 
-/* ... after one that did not wait, with so many there. */
+/* The new width after a request that did not wait, with @requests in flight. */
 static inline u32 width_reached(u32 width, unsigned int requests)
 {
 	if (!width || requests < width >> WIDTH_SHIFT)
 		return width;
 	width = max(width, requests << WIDTH_SHIFT) + WIDTH_1;
-	/* More than can be in flight: there is no limit. */
+	/* More than can be in flight, so the path has no limit. */
 	return width >= MAX_WIDTH ? 0 : width;
 }
 
 /*
- * What a path that takes @ns and is full is to be compared with, where the first in
- * line has waited @waited already.  A slower path of as many slots, which takes s,
- * would serve ns / (ns + s) of them; so if it is used, all that wait end sooner by
- * that much of what they wait, and the one that takes it ends later, by s - ns.  The
- * first is more as long as s * s <= ns * (ns + waited).
+ * The longest service time for which a slower path is worth using, if the fast
+ * path takes @ns and is full, and the first waiting request has already waited
+ * @waited ns.
+ *
+ * A slower path with as many slots and a service time of s would serve ns / (ns
+ * + s) of the requests.  If we use it, the waiting requests save that fraction
+ * of their wait, while the request that takes it loses s - ns.  The sum is a
+ * gain as long as s * s <= ns * (ns + waited).
  */
-static inline u64 time_in_line(u64 ns, u64 waited)
+static inline u64 break_even_time(u64 ns, u64 waited)
 {
 	const u64 limit = BIT_ULL(31);
 

@@ -1,32 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * historical-service-time: the path on which a request is likely to end first, going
- * by how long those before it took.
+ * historical-service-time: choose the path on which a request is likely to
+ * complete first, judging by the requests before it.
  *
- * Per path a moving average is kept of the time that one request costs there: the
- * time in which the path had anything to do, divided by the requests that ended well
- * in it.  So a path that serves ten at once costs a tenth of what each of them waits.
- * With that, a request is expected to take
+ * For each path we keep a moving average of the time per request: the time
+ * during which the path was busy, divided by the requests that completed
+ * without an error in that time.  So if a path serves ten requests in parallel,
+ * the average is a tenth of the latency.  The estimate for a new request is
  *
  *     (requests in flight + 1) * average
  *
- * and the smallest wins.  Averages that differ by no more than the factor
- * <threshold> count as equal: then the fewest requests in flight win.  Among equals
- * the paths take turns, on each CPU by itself.
+ * and we choose the path with the smallest one.  If two averages differ by no
+ * more than the factor <threshold>, they count as equal, and the path with
+ * fewer requests in flight wins.  Among equal paths, each CPU rotates by
+ * itself.
  *
- * An average grows old.  A path that has ended nothing for as long as a few requests
- * should take is stale, and no longer preferred for its average: it may just have
- * become slow.  One that was idle for PROBE_PERIODS times as long is given one
- * request, as it may have become fast.
+ * An average expires.  If a path has completed nothing for as long as a few
+ * requests should take, its average is stale and no longer makes it the
+ * preferred path, because it may just have become slow.  If the path was idle
+ * for PROBE_PERIODS times as long, we send one request to it, because it may
+ * have become fast.
  *
- * To look at the clock is dear compared with the rest.  So only one request in
- * SAMPLE_EVERY is timed, or that many together; a probe always is.
+ * Reading the clock dominates the cost.  So we time only one request in
+ * SAMPLE_EVERY, or that many together.  A probe is always timed.
  *
- * Arguments: for the group [<base weight> [<threshold>]]; per path [<repeat count>],
- * by default 1, which has no effect (see dm-ps-round-robin.c).  The base weight, 0
- * to 1023, is what the past counts against one request, in parts of 1024, by default
- * 972; 0 is not at all.  Time works the same way: a path that was idle for a second
- * is judged by what it does now.
+ * Arguments: for the group [<base weight> [<threshold>]]; per path [<repeat
+ * count>], by default 1, which has no effect (see round-robin.c).  The base
+ * weight, 0 to 1023, is the weight of the old average against one new request,
+ * in parts of 1024, by default 972.  If it is 0, we ignore the past. The old
+ * average also loses weight with time: after one second without a sample we
+ * ignore it.
  */
 
 #include <linux/cache.h>
@@ -41,7 +44,7 @@
 
 #define DM_MSG_PREFIX "multipath historical-service-time"
 
-/* Averages and weights have ten binary places. */
+/* Averages and weights have ten fractional bits. */
 #define FIXED_SHIFT	10
 #define FIXED_1		1024U
 
@@ -50,66 +53,70 @@
 #define PROBE_PERIODS	2
 
 /*
- * Weights are computed beforehand for up to so many steps.  A step is a request, or
- * 16.8 ms since the last sample: behind a second of rest the past does not count.
+ * We precompute the weights for NR_STEPS steps.  A step is one request, or 16.8
+ * ms since the last sample, so the old average is ignored after about one
+ * second.
  */
 #define SPAN_SHIFT	24
 #define NR_STEPS	63
 
 /*
- * An average is below 2^36 ns, with its places 2^46.  So the product with 2^17, as
- * requests in flight or threshold, does not overflow.
+ * An average is below 2^36 ns, or 2^46 with the fractional bits.  So its
+ * product with up to 2^17 requests in flight, or with the threshold, does not
+ * overflow.
  */
 #define MAX_SAMPLE_NS	((1ULL << 36) - 1)
 #define MAX_THRESHOLD	0x20000U
 
-/* Of a CPU; that another one may get in between is no harm. */
+/* Per CPU.  A race with another task only costs a suboptimal choice. */
 struct hst_cpu {
-	/* where the next search begins */
+	/* index of the path where the next search begins */
 	unsigned int begin;
-	/* when it looked how old the averages are */
+	/* jiffies of the last check for expired averages */
 	unsigned long reviewed;
 };
 
 struct hst_group {
 	struct hst_cpu __percpu *cpus;
-	/* constant: what the past counts after so many steps and one */
+	/* constant: weight of the old average after one step, two steps, ... */
 	u16 weights[NR_STEPS];
-	/* constant: as given; @argc of the two were */
+	/* constant: the arguments as in the table, and their number */
 	unsigned int argc;
 	unsigned int base_weight;
 	unsigned int threshold;
-	/* constant: the threshold as it is used */
+	/* constant: the threshold, limited to MAX_THRESHOLD */
 	unsigned int max_ratio;
 };
 
-/* How good an average is. */
+/* The age of an average. */
 enum { FRESH, STALE, WANTS_PROBE };
 
 /*
- * Any CPU writes here when a request starts or ends.  There is no lock: if two
- * requests start or end at once, a sample of the average may be lost, be counted
- * twice, or begin a moment too late.  It is one of many that an estimate is made of,
- * and the next one corrects it.  The count in flight must not drift, so that one is
- * changed atomically; the times are atomic64_t only so that a CPU with words of 32
- * bits does not read half of a new one.
+ * Any CPU writes here when a request starts or completes.  There is no lock: if
+ * two requests start or complete at the same time, a sample may be lost,
+ * counted twice, or start slightly late.  We tolerate this because later
+ * samples correct the average.  The number in flight must not drift, so we
+ * change it atomically.  The times are atomic64_t only to prevent torn reads on
+ * 32-bit CPUs.
  *
- * Each path in a cache line of its own: a busy one does not slow its neighbour.
+ * Each path has its own cache line, to avoid false sharing between paths.
  */
 struct hst_path {
 	atomic_t in_flight;
-	/* requests that ended well since @begun */
+	/* requests completed without an error since @begun */
 	atomic_t ended;
-	/* so many times that the path becomes busy are not timed */
+	/* how often the path may become busy without a new sample */
 	unsigned int skip;
-	/* of the average */
+	/* FRESH, STALE or WANTS_PROBE */
 	unsigned int state;
-	/* ns with ten binary places; FIXED_1 as long as nothing was measured */
+	/* ns with ten fractional bits; FIXED_1 before the first sample */
 	atomic64_t average;
-	/* what follows as ktime_get_ns(): the sample in the making; 0: none is */
+	/* The times below are in ns, as ktime_get_ns(). */
+	/* start of the current sample; 0: no sample is being taken */
 	atomic64_t begun;
-	/* the last sample; 0: long ago */
+	/* end of the last sample; 0: long ago */
 	atomic64_t sampled;
+	/* end of the validity of the average */
 	atomic64_t stale_after;
 	/* constant */
 	unsigned int repeat_count;
@@ -128,7 +135,7 @@ static void make_weights(u16 weights[NR_STEPS], unsigned int base)
 	}
 }
 
-/* What it counts after @nr requests, and @ns since the last sample. */
+/* The weight of the old average, @nr requests and @ns after the last sample. */
 static unsigned int weight_of_past(const u16 weights[NR_STEPS], unsigned int nr,
 				   u64 ns)
 {
@@ -145,8 +152,8 @@ static u64 new_average(u64 old, u64 sample, unsigned int weight)
 }
 
 /*
- * How long an average is good: the next sample may be SAMPLE_EVERY requests away, and
- * the other paths of the group have their turns.
+ * For how long an average is valid: the next sample may be SAMPLE_EVERY
+ * requests away, and the other paths of the group get requests in turn.
  */
 static u64 period_ns(u64 average, unsigned int nr_paths)
 {
@@ -162,16 +169,22 @@ static unsigned int state_of(u64 stale_after, u64 period, u64 now)
 	return WANTS_PROBE;
 }
 
-/* What a request on a path has to expect. */
-struct estimate {
+/**
+ * struct hst_estimate - the estimate for a new request on a path
+ * @average: average time per request, ns with ten fractional bits
+ * @time: expected time until completion, same unit
+ * @in_flight: requests in flight
+ * @stale: the average has expired
+ */
+struct hst_estimate {
 	u64 average;
 	u64 time;
 	unsigned int in_flight;
 	bool stale;
 };
 
-/* Worse than any. */
-static const struct estimate no_path = {
+/* Worse than the estimate of any path. */
+static const struct hst_estimate no_path = {
 	.average = U64_MAX,
 	.time = U64_MAX,
 	.in_flight = UINT_MAX,
@@ -182,8 +195,12 @@ static bool alike(u64 a, u64 b, unsigned int threshold)
 	return max(a, b) <= min(a, b) * threshold;
 }
 
-/* Should a request rather go to @a than to @b? */
-static bool better(struct estimate a, struct estimate b, unsigned int threshold)
+/*
+ * Is @a the better path?  We compare the times, unless the faster path is stale
+ * or the averages count as equal.  Then we compare the requests in flight.
+ */
+static bool better(struct hst_estimate a, struct hst_estimate b,
+		   unsigned int threshold)
 {
 	bool earlier = a.time < b.time;
 
@@ -196,7 +213,8 @@ static bool better(struct estimate a, struct estimate b, unsigned int threshold)
 /* ---- the methods ---- */
 
 /*
- * Once per tick and CPU.  The time of the tick is good enough to tell what is old.
+ * Update the states, once per tick and CPU.  The coarse clock is cheap, and
+ * accurate enough to detect expired averages.
  */
 static void review(struct dm_ps *ps)
 {
@@ -219,14 +237,14 @@ static struct dm_ps_path *
 select_best(struct dm_ps *ps, struct hst_cpu *cpu, unsigned int threshold)
 {
 	struct dm_ps_path *best = NULL;
-	struct estimate best_e = no_path;
+	struct hst_estimate best_e = no_path;
 	unsigned int best_i = 0, left, i;
 
 	i = cpu->begin;
 	for (left = ps->nr_paths; left; left--, i++) {
 		struct dm_ps_path *path;
 		struct hst_path *hp;
-		struct estimate e;
+		struct hst_estimate e;
 		unsigned int state;
 
 		if (i >= ps->nr_paths)
@@ -239,7 +257,7 @@ select_best(struct dm_ps *ps, struct hst_cpu *cpu, unsigned int threshold)
 		e.in_flight = atomic_read(&hp->in_flight);
 		state = READ_ONCE(hp->state);
 		if (unlikely(state == WANTS_PROBE) && !e.in_flight) {
-			/* What it tells is to be heard. */
+			/* Ensure that this request is timed. */
 			WRITE_ONCE(hp->skip, 0);
 			best = path;
 			best_i = i;
@@ -260,8 +278,9 @@ select_best(struct dm_ps *ps, struct hst_cpu *cpu, unsigned int threshold)
 }
 
 /*
- * What nearly always applies: nobody wants a probe, and the path with the least time
- * is fresh, and so wins.  NULL: it does not.
+ * The fast path of select: if no path needs a probe, and the path with the
+ * shortest time is fresh, then it wins.  Returns NULL if we need the full
+ * comparison.
  */
 static struct dm_ps_path *select_fresh(struct dm_ps *ps, struct hst_cpu *cpu)
 {
@@ -301,7 +320,10 @@ static struct dm_ps_path *select_fresh(struct dm_ps *ps, struct hst_cpu *cpu)
 	return best;
 }
 
-/* Not inlined, nor are the others that run seldom: it would cost those that do not. */
+/*
+ * This and the other rare cases are not inlined, to avoid saving registers for
+ * them on the fast path.
+ */
 static noinline struct dm_ps_path *select_slow(struct dm_ps *ps,
 					       struct hst_cpu *cpu)
 {
@@ -329,7 +351,7 @@ static struct dm_ps_path *hst_select(struct dm_ps *ps, size_t nr_bytes,
 	return likely(best) ? best : select_slow(ps, cpu);
 }
 
-/* The path was idle. */
+/* Start a sample.  The path was idle before. */
 static noinline void begin_sample(struct hst_path *hp)
 {
 	WRITE_ONCE(hp->skip, SAMPLE_EVERY - 1);
@@ -352,12 +374,12 @@ static void hst_start_io(struct dm_ps *ps, struct dm_ps_path *path,
 		return;
 	}
 	WRITE_ONCE(hp->skip, skip - 1);
-	/* Or the time in which it was idle would be counted. */
+	/* Drop an old sample, otherwise the idle time would count. */
 	if (unlikely(atomic64_read(&hp->begun)))
 		atomic64_set(&hp->begun, 0);
 }
 
-/* @nr requests have ended well between @begun and @now. */
+/* Add a sample: @nr requests completed without an error from @begun to @now. */
 static void learn(struct dm_ps *ps, struct hst_path *hp, unsigned int nr,
 		  u64 begun, u64 now)
 {
@@ -377,7 +399,7 @@ static void learn(struct dm_ps *ps, struct hst_path *hp, unsigned int nr,
 	WRITE_ONCE(hp->state, FRESH);
 }
 
-/* @busy: the next one begins at once. */
+/* If the path is still @busy, the next sample begins immediately. */
 static noinline void end_sample(struct dm_ps *ps, struct hst_path *hp,
 				unsigned int nr, u64 begun, bool busy)
 {
@@ -389,12 +411,12 @@ static noinline void end_sample(struct dm_ps *ps, struct hst_path *hp,
 	atomic64_set(&hp->begun, busy ? now : 0);
 }
 
-/* A sample ends with its last request, or when the path becomes idle. */
+/* A sample ends after SAMPLE_EVERY requests, or when the path becomes idle. */
 static void hst_end_io(struct dm_ps *ps, struct dm_ps_path *path,
 		       size_t nr_bytes, const void *id, blk_status_t status)
 {
 	struct hst_path *hp = path->ctx;
-	/* From before the path is idle, when the next sample may begin. */
+	/* Read before the path becomes idle: then the next sample may begin. */
 	u64 begun = atomic64_read(&hp->begun);
 	bool idle = atomic_dec_and_test(&hp->in_flight);
 	unsigned int nr;
@@ -406,7 +428,7 @@ static void hst_end_io(struct dm_ps *ps, struct dm_ps_path *path,
 		end_sample(ps, hp, nr, begun, !idle);
 }
 
-/* What it was like before it failed says little: it is probed, and judged anew. */
+/* Probe the path and ignore its history: it may have changed meanwhile. */
 static void hst_reinstate_path(struct dm_ps *ps, struct dm_ps_path *path)
 {
 	struct hst_path *hp = path->ctx;
@@ -510,7 +532,7 @@ static int hst_group_status(const struct hst_group *group, status_type_t type,
 {
 	int sz = 0;
 
-	/* Older versions of libmultipath expect no more in the info line. */
+	/* Old versions of libmultipath expect no group arguments in info. */
 	if (type != STATUSTYPE_TABLE) {
 		DMEMIT("0 ");
 		return sz;

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * io-affinity: each CPU has its path.
+ * io-affinity: choose the path by the CPU.
  *
- * The table names, per path, the CPUs whose requests go there.  A CPU that several
- * paths name belongs to the first of them.  Where a CPU has no path, or that one has
- * failed, the usable paths take turns that are nearest: those that name the CPU as
- * well, or else one of its NUMA node, or else all.
+ * For each path, the table names the CPUs whose requests use it.  If several
+ * paths name a CPU, the first of them owns it.  If a CPU has no path, or its
+ * path has failed, we rotate through the nearest usable paths: those that also
+ * name the CPU, otherwise those that name a CPU of its NUMA node, otherwise
+ * all.
  *
- * The CPU is the one that gives the request to a path: the one that submitted it,
- * unless the request had to wait in a queue.
+ * The CPU is the one that maps the request.  This is the submitting CPU, unless
+ * the request had to wait in a queue.
  *
- * Arguments: none for the group; per path <cpumask>, hexadecimal as in /proc/irq.
- * multipath-tools sends 1 for every path; then CPU 0 has the first path and the
- * other CPUs use all in turn.
+ * Arguments: none for the group; per path <cpumask>, hexadecimal as in
+ * /proc/irq.  If multipath-tools writes the table, the cpumask of every path is
+ * 1.  Then CPU 0 owns the first path, and the other CPUs rotate through all of
+ * them.
  */
 
 #include <linux/cpumask.h>
@@ -26,12 +28,13 @@
 
 #define DM_MSG_PREFIX "multipath io-affinity"
 
-/* Of a CPU, and written by no other one. */
+/* Per CPU, and written by that CPU only. */
 struct ioa_cpu {
-	/* Constant after the table was read. */
+	/* constant once the table is parsed; NULL if no path names the CPU */
 	struct dm_ps_path *own;
-	/* A lost update only repeats a turn, or counts one request less. */
+	/* counter of the rotation; lost updates are harmless */
 	unsigned int turn;
+	/* requests while the CPU has no path; lost updates are harmless */
 	unsigned int misses;
 };
 
@@ -41,7 +44,7 @@ struct ioa_group {
 
 struct ioa_path {
 	cpumask_var_t cpus;
-	/* As it was given: multipath-tools compares. */
+	/* the argument as given, because multipath-tools compares the tables */
 	char *text;
 };
 
@@ -58,7 +61,7 @@ static unsigned int ioa_nearness(const struct dm_ps_path *path, unsigned int cpu
 	return FAR;
 }
 
-/* How near is the nearest usable path of @cpu, and how many are as near? */
+/* Return how near the nearest usable paths of @cpu are; *@nr is their number. */
 static unsigned int ioa_nearest(struct dm_ps *ps, unsigned int cpu,
 				unsigned int *nr)
 {
@@ -81,7 +84,10 @@ static unsigned int ioa_nearest(struct dm_ps *ps, unsigned int cpu,
 	return nearest;
 }
 
-/* Two passes, as round-robin does it: who is usable may change while we count. */
+/*
+ * Rotate through the nearest paths.  As in round-robin, a path may fail or
+ * return between the two passes.
+ */
 static struct dm_ps_path *ioa_select_other(struct dm_ps *ps)
 {
 	struct ioa_group *group = ps->ctx;
@@ -184,7 +190,7 @@ free_ip:
 	return NULL;
 }
 
-/* CPUs that no other path has become this one's. */
+/* Give @path the CPUs that it names, unless an earlier path owns them. */
 static void ioa_take_cpus(struct ioa_group *group, struct dm_ps_path *path)
 {
 	struct ioa_path *ip = path->ctx;
@@ -208,7 +214,7 @@ static int ioa_add_path(struct dm_ps *ps, struct dm_ps_path *path,
 		return -EINVAL;
 	}
 
-	/* cpumask_parse() takes blanks as well; it is printed as it is. */
+	/* cpumask_parse() accepts blanks, which would break the table line. */
 	if (argv[0][strspn(argv[0], "0123456789abcdefABCDEF,")]) {
 		*error = "the cpumask is not a hexadecimal one of this machine's CPUs";
 		return -EINVAL;
@@ -236,7 +242,7 @@ invalid:
 	return -EINVAL;
 }
 
-/* Requests of CPUs that no path names. */
+/* The number of requests from CPUs without a path. */
 static unsigned int ioa_misses(const struct ioa_group *group)
 {
 	unsigned int misses = 0;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * queue-length: the path with the fewest requests in flight, whatever their size.
+ * queue-length: choose the path with the fewest requests in flight, of any
+ * size.
  *
- * Among equals, an idle group for one, the paths take turns: the search begins
- * behind the path that was chosen last, on each CPU by itself.
+ * Among equal paths, for example in an idle group, we rotate: each CPU starts
+ * its search behind the path that it chose last.
  *
- * Arguments: none for the group; per path [<repeat count>], by default 1.  It is
- * read and printed back for multipath-tools, and has no effect (see
- * dm-ps-round-robin.c).
+ * Arguments: none for the group; per path [<repeat count>], by default 1, which
+ * has no effect (see round-robin.c).
  */
 
 #include <linux/cache.h>
@@ -20,13 +20,13 @@
 #define DM_MSG_PREFIX "multipath queue-length"
 
 struct ql_group {
-	/* Of this CPU: where the next search begins; a lost update is no harm. */
+	/* per-CPU start index of the search; lost updates are harmless */
 	unsigned int __percpu *begin;
 };
 
-/* Each in a cache line of its own: a busy path does not slow its neighbour. */
+/* Each path has its own cache line, to avoid false sharing between paths. */
 struct ql_path {
-	/* Requests on their way; written for each, by any CPU. */
+	/* requests in flight; written by any CPU */
 	atomic_t in_flight;
 	/* constant */
 	unsigned int repeat_count;

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * round-robin: the paths of a group in turn.
+ * round-robin: use the paths of a group in turn.
  *
- * Each CPU has a turn of its own, so no two CPUs write one cache line; over many
- * requests the shares are equal all the same.  A path that has failed drops out of
- * the turn, so its share falls to all others alike and not to its neighbour.
+ * Each CPU has its own counter, to avoid a cache line written by several CPUs.
+ * Over many requests the paths still get equal shares.  We count the usable
+ * paths only, so if a path fails, its share is spread over all other paths
+ * instead of going to the next one.
  *
- * Arguments: none for the group; per path [<repeat count>], by default 1.  It is
- * read and printed back because multipath-tools always sends it and compares.  It
- * has no effect (nor has it in the kernel's own selector): requests are merged
- * before a path is chosen, so there is nothing to gain from staying on one.
+ * Arguments: none for the group; per path [<repeat count>], by default 1.  We
+ * accept the repeat count and print it back because multipath-tools always
+ * sends it and compares the tables.  It has no effect, as in the kernel's own
+ * selector: requests are merged before we choose a path, so staying on one
+ * gains nothing.
  */
 
 #include <linux/module.h>
@@ -21,17 +23,21 @@
 #define DM_MSG_PREFIX "multipath round-robin"
 
 struct rr_group {
-	/* Of this CPU; a lost update only repeats a turn. */
+	/*
+	 * per-CPU counter; if an update is lost, a path is used twice in a row
+	 */
 	unsigned int __percpu *turn;
 };
 
 struct rr_path {
+	/* constant */
 	unsigned int repeat_count;
 };
 
 /*
- * The usable path number @turn, counted round and round.  Two passes, as how many
- * there are may change while we count.
+ * The usable path with number @turn modulo their count, or NULL if there is
+ * none. A path may fail or return between the two passes.  If fewer are usable
+ * in the second one, we take the last of them.
  */
 static struct dm_ps_path *nth_usable(struct dm_ps *ps, unsigned int turn)
 {
@@ -83,8 +89,9 @@ static int rr_create(struct dm_ps *ps, unsigned int argc, char **argv,
 		goto free_group;
 
 	/*
-	 * CPUs that start together should not all start with the first path; the first
-	 * of them does. The turn is counted before it is used.
+	 * Start each CPU with a different path, to spread the load if all CPUs
+	 * start at the same time.  rr_select() increments before use, so CPU 0
+	 * starts with the first path.
 	 */
 	for_each_possible_cpu(cpu) {
 		unsigned int *turn = per_cpu_ptr(group->turn, cpu);

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * service-time: the path that has the least data in flight for what it can carry.
+ * service-time: choose the path with the least data in flight in relation to
+ * its throughput.
  *
- * The administrator states how paths compare (relative throughput, 0 to 100, by
- * default 1).  The time that a request would take on a path is estimated as
+ * The administrator states the relative throughput of each path (0 to 100, by
+ * default 1).  We estimate the time of a request on a path as
  *
  *     (bytes in flight + bytes of the request) / relative throughput
  *
- * and the smallest wins.  Among equals, an idle group for one, the paths take
- * turns: the search begins behind the path that was chosen last, on each CPU by
- * itself.
- * A path of relative throughput 0 is a spare: used while no other one is usable.
+ * and choose the path with the shortest time.  Among equal paths, for example
+ * in an idle group, we rotate: each CPU starts its search behind the path that
+ * it chose last.  A path of relative throughput 0 is a spare: we use it only if
+ * no other path is usable.
  *
  * Arguments: none for the group; per path
- * [<repeat count> [<relative throughput>]].  The repeat count is read and printed
- * back for multipath-tools, and has no effect (see dm-ps-round-robin.c).
+ * [<repeat count> [<relative throughput>]].  The repeat count has no effect (see
+ * round-robin.c).
  */
 
 #include <linux/cache.h>
@@ -30,13 +31,13 @@
 #define ST_THROUGHPUT_DEFAULT	1
 
 struct st_group {
-	/* Of this CPU: where the next search begins; a lost update is no harm. */
+	/* per-CPU start index of the search; lost updates are harmless */
 	unsigned int __percpu *begin;
 };
 
-/* Each in a cache line of its own: a busy path does not slow its neighbour. */
+/* Each path has its own cache line, to avoid false sharing between paths. */
 struct st_path {
-	/* Bytes on their way; written for each request, by any CPU. */
+	/* bytes in flight; written by any CPU */
 	atomic_long_t in_flight;
 	/* constant */
 	unsigned int throughput;
@@ -44,11 +45,12 @@ struct st_path {
 } ____cacheline_aligned_in_smp;
 
 /*
- * Would a request of @nr_bytes end earlier on a path with @a_bytes in flight and
- * throughput @a than on one with @b_bytes and @b? The faster path wins a tie.
+ * Would a request of @nr_bytes complete earlier on a path with @a_bytes in
+ * flight and throughput @a than on a path with @b_bytes and @b?  If the times
+ * are equal, the faster path wins.
  *
- * The division is turned into a product: bytes in flight are below 2^53 (2^21
- * requests of 4 GiB), a throughput below 2^7, so nothing overflows.
+ * We compare products to avoid a division.  They do not overflow: the bytes in
+ * flight are below 2^53 (2^21 requests of 4 GiB) and a throughput is below 2^7.
  */
 static bool st_earlier(u64 a_bytes, unsigned int a, u64 b_bytes, unsigned int b,
 		       size_t nr_bytes)

@@ -2,7 +2,7 @@
 /*
  * KUnit suite of the completion-time selector.
  *
- * suite: dm_ps_completion_time	costs, lines and widths; which path of a group
+ * suite: dm_ps_completion_time	costs, lines, widths, and the choice of a path
  */
 
 #include "dm_ps_kunit.h"
@@ -18,10 +18,10 @@ static void edges_test(struct kunit *test)
 
 static void classes_test(struct kunit *test)
 {
-	/* A constant would be followed by sparse to where it does not get. */
-	static size_t nothing;
+	/* Not a constant, to avoid a sparse warning about dead code. */
+	static size_t zero;
 
-	SAME(0, class_of(nothing));
+	SAME(0, class_of(zero));
 	SAME(0, class_of(4096));
 	SAME(1, class_of(4097));
 	SAME(1, class_of(8192));
@@ -42,7 +42,7 @@ static void averages_test(struct kunit *test)
 	SAME(1875, average(2000, 1000, MIN_WEIGHT));
 	SAME(MAX_COST, average(0, MAX_COST, FULL_WEIGHT));
 	SAME(0, average(MAX_COST, 0, FULL_WEIGHT));
-	/* One that may have waited counts less, one that was faster more. */
+	/* A sample with possible waiting has less weight, a faster one more. */
 	SAME(MIN_WEIGHT, weight_with(1, true, MIN_WEIGHT));
 	SAME(MIN_WEIGHT / 4, weight_with(2, true, MIN_WEIGHT));
 	SAME(FULL_WEIGHT / 4, weight_with(2, false, MIN_WEIGHT));
@@ -51,49 +51,49 @@ static void averages_test(struct kunit *test)
 static void lines_test(struct kunit *test)
 {
 	u32 cost[NR_CLASSES] = { [0] = 100000, [8] = 10000000 };
-	struct line line = draw_line(cost, BIT(0));
+	struct ct_line line = fit_line(cost, BIT(0));
 
 	SAME(100000, line.a);
 	SAME(0, line.b);
 	SAME(100000, cost_on(line, 8));
 
 	/* 4 KiB in 100 us, 1 MiB in 10 ms: 9.47 ns per byte. */
-	line = draw_line(cost, BIT(0) | BIT(8));
+	line = fit_line(cost, BIT(0) | BIT(8));
 	SAME(9705, line.b);
 	SAME(100000, cost_on(line, 0));
 	SAME(1, cost_on(line, 8) > 9990000 && cost_on(line, 8) <= 10000000);
 
-	/* Large ones that are faster say nothing of bytes. */
+	/* If large requests are faster, the line is flat. */
 	cost[8] = 50000;
-	line = draw_line(cost, BIT(0) | BIT(8));
+	line = fit_line(cost, BIT(0) | BIT(8));
 	SAME(0, line.b);
 
-	/* No cost is above the largest one. */
+	/* A fitted cost is limited to MAX_COST. */
 	cost[0] = 1;
 	cost[1] = MAX_COST;
-	line = draw_line(cost, BIT(0) | BIT(1));
+	line = fit_line(cost, BIT(0) | BIT(1));
 	SAME(MAX_COST, cost_on(line, NR_CLASSES - 1));
 }
 
 static void widths_test(struct kunit *test)
 {
-	struct line line = { .a = 1000000 };
+	struct ct_line line = { .a = 1000000 };
 	u64 eight = work_of(line, 8 * LOAD_REQUEST + 8 * 4096);
 
 	SAME(8000000, eight);
 	SAME(0, has_waited(1400000, 1000000));
 	SAME(1, has_waited(1600000, 1000000));
-	SAME(0, has_waited(9000, 1000));	/* a few us are noise */
+	SAME(0, has_waited(9000, 1000));	/* a few us of noise */
 	SAME(1, has_not_waited(1250000, 1000000));
 	SAME(0, has_not_waited(1250001, 1000000));
 
-	/* One after the other; two at once; never less than one, nor more than there were. */
+	/* Serial; two in parallel; at least 1; at most the number in flight. */
 	SAME(WIDTH_1, width_seen(0, eight, 8000000, 8));
 	SAME(2 * WIDTH_1, width_seen(0, eight, 4000000, 8));
 	SAME(WIDTH_1, width_seen(0, eight, 80000000, 8));
 	SAME(8 * WIDTH_1, width_seen(0, eight, 1, 8));
 	SAME(8 * WIDTH_1, width_seen(0, eight, 0, 8));
-	/* A quarter of the way. */
+	/* A sample has a weight of a quarter. */
 	SAME(4 * WIDTH_1 - WIDTH_1 * 3 / 4, width_seen(4 * WIDTH_1, eight, 8000000, 8));
 
 	SAME(0, width_reached(0, 8));
@@ -104,16 +104,16 @@ static void widths_test(struct kunit *test)
 
 static void lines_of_waiters_test(struct kunit *test)
 {
-	SAME(1000000, time_in_line(1000000, 0));
-	/* 1 ms, and 7 waited: one of 2.8 ms as well makes all end sooner. */
-	SAME(2828427, time_in_line(1000000, 7000000));
-	/* One of 10 ms only when 99 were waited. */
-	SAME(10000000, time_in_line(1000000, 99000000));
-	SAME(1, time_in_line(MAX_COST, U64_MAX) >= MAX_COST);
-	SAME(1, time_in_line(BIT_ULL(31), U64_MAX) > BIT_ULL(31));
+	SAME(1000000, break_even_time(1000000, 0));
+	/* With 1 ms and a wait of 7 ms, a path of 2.8 ms is worth using. */
+	SAME(2828427, break_even_time(1000000, 7000000));
+	/* A path of 10 ms is worth using after a wait of 99 ms. */
+	SAME(10000000, break_even_time(1000000, 99000000));
+	SAME(1, break_even_time(MAX_COST, U64_MAX) >= MAX_COST);
+	SAME(1, break_even_time(BIT_ULL(31), U64_MAX) > BIT_ULL(31));
 }
 
-/* A path with 4 KiB reads of 20 ms and 64 KiB reads of 20 us, both long ago. */
+/* A path with old samples: 4 KiB reads of 20 ms and 64 KiB reads of 20 us. */
 static struct ct_path *old_path(struct kunit *test)
 {
 	struct ct_path *cp = kunit_kzalloc(test, sizeof(*cp), GFP_KERNEL);
@@ -128,7 +128,7 @@ static struct ct_path *old_path(struct kunit *test)
 	return cp;
 }
 
-/* A class that has changed takes along the others, and not itself once more. */
+/* A large change in one class scales the others, but not itself again. */
 static void changes_test(struct kunit *test)
 {
 	struct ct_path *cp = old_path(test);
@@ -139,7 +139,7 @@ static void changes_test(struct kunit *test)
 	SAME(1000000, cp->costs[READ].cost[0]);
 	SAME(1000, cp->costs[READ].cost[4]);
 
-	/* No cost becomes zero: work is divided by it. */
+	/* A cost must not become 0, to avoid a division by zero. */
 	cp = old_path(test);
 	cp->sample = (struct ct_sample){ .load = LOAD_REQUEST + 4096 };
 	learn(&ps, cp, 1);
@@ -150,8 +150,11 @@ static void changes_test(struct kunit *test)
 	SAME(1, cp->costs[READ].cost[0] > 1);
 }
 
-/* A read of it costs @us, whatever its size, eight at a time; and it is not to be probed. */
-static struct ct_path *known_path(struct group *g, unsigned int i, u32 us)
+/*
+ * Set the cost of a read of any size to @us, with a width of 8, and prevent
+ * probes of the path.
+ */
+static struct ct_path *known_path(struct ps_group *g, unsigned int i, u32 us)
 {
 	struct ct_path *cp = g->path[i].ctx;
 	unsigned int class;
@@ -166,14 +169,14 @@ static struct ct_path *known_path(struct group *g, unsigned int i, u32 us)
 
 static void choice_test(struct kunit *test)
 {
-	struct group *g = group_of(test, &ct_type, 2, "1");
+	struct ps_group *g = group_of(test, &ct_type, 2, "1");
 	struct ct_path *fast = known_path(g, 0, 100), *slow = known_path(g, 1, 10000);
 	int i;
 
 	for (i = 0; i < 4; i++)
 		KUNIT_EXPECT_EQ(test, chosen(g, 4096), 0);
 
-	/* The next one would wait for those, and the other path has nothing to do. */
+	/* If the fast path has a long queue, the idle one is better. */
 	atomic64_set(&fast->load, 200 * (LOAD_REQUEST + 4096));
 	KUNIT_EXPECT_EQ(test, chosen(g, 4096), 1);
 	set_bit(CT_LATE, &slow->state);
@@ -181,16 +184,16 @@ static void choice_test(struct kunit *test)
 	clear_bit(CT_LATE, &slow->state);
 	atomic64_set(&fast->load, LOAD_REQUEST + 4096);
 	KUNIT_EXPECT_EQ(test, chosen(g, 4096), 0);
-	/* As many as can be counted. */
+	/* The largest load must not overflow. */
 	atomic64_set(&fast->load, -1);
 	atomic64_set(&slow->load, 4095 * LOAD_REQUEST);
 	KUNIT_EXPECT_EQ(test, chosen(g, SZ_4M), 1);
 }
 
-/* What was good enough is so until the tick ends, also if its 32 bits are at their end then. */
+/* A shortcut is valid until the tick ends, even if its 32 bits wrap then. */
 static void ticks_test(struct kunit *test)
 {
-	struct group *g = group_of(test, &ct_type, 2, "1");
+	struct ps_group *g = group_of(test, &ct_type, 2, "1");
 	struct ct_cpu *cpu = kunit_kzalloc(test, sizeof(*cpu), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, cpu);

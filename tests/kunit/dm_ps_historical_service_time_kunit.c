@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of the historical-service-time selector: its arithmetic.
+ * KUnit suite of the historical-service-time selector and its arithmetic.
  *
- * suite: dm_ps_historical_service_time	weights, averages, age, and which path is better
+ * suite: dm_ps_historical_service_time	weights, averages, age, comparison
  */
 
 #include "dm_ps_kunit.h"
 #include "ps/historical-service-time.c"
 
-/* As the comment there says. */
+/* The largest average, see MAX_SAMPLE_NS. */
 #define MOST_AVERAGE	(MAX_SAMPLE_NS << FIXED_SHIFT)
 
 static void edges_test(struct kunit *test)
@@ -16,7 +16,7 @@ static void edges_test(struct kunit *test)
 	expect_edges(test, &hst_type, "1");
 }
 
-/* Powers of the base, falling; a base of 0 is no past at all. */
+/* The weights are falling powers of the base.  A base of 0 ignores the past. */
 static void weights_test(struct kunit *test)
 {
 	static const unsigned int bases[] = { 0, 1, 512, DEFAULT_WEIGHT, 1023 };
@@ -29,7 +29,7 @@ static void weights_test(struct kunit *test)
 		for (j = 1; j < NR_STEPS; j++)
 			KUNIT_EXPECT_LE(test, weights[j], weights[j - 1]);
 	}
-	/* 1023/1024 to the power of 63 is 0.940; rounding may add half a place each. */
+	/* (1023/1024)^63 is 0.940.  Each step may round by half a unit. */
 	KUNIT_EXPECT_GE(test, weights[NR_STEPS - 1], 930);
 	KUNIT_EXPECT_LE(test, weights[NR_STEPS - 1], 994);
 	make_weights(weights, 512);
@@ -37,7 +37,7 @@ static void weights_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, weights[9], 1);
 }
 
-/* A step is a request or 2^24 ns; behind the last one the past does not count. */
+/* A step is one request or 2^24 ns.  After the last step we ignore the past. */
 static void steps_test(struct kunit *test)
 {
 	u16 weights[NR_STEPS];
@@ -56,7 +56,7 @@ static void steps_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, weight_of_past(weights, UINT_MAX, U64_MAX), 0);
 }
 
-/* Between the old and the new, and where they are, at any size. */
+/* The average lies between the old value and the sample, without overflow. */
 static void average_test(struct kunit *test)
 {
 	static const u64 values[] = { 0, 1, FIXED_1, 1000 * FIXED_1,
@@ -78,7 +78,7 @@ static void average_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, new_average(0, 1024, 512), 512);
 }
 
-/* Fresh up to the moment, stale for a period, then worth a probe. */
+/* An average is fresh, then stale for a period, then it wants a probe. */
 static void age_test(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, period_ns(FIXED_1 - 1, 4), 0);
@@ -106,14 +106,14 @@ struct better_param {
 	bool better;
 };
 
-/* In place of a second one. */
+/* Placeholder if there is no second path. */
 #define NO_PATH		{ UINT_MAX, U64_MAX, false }
 
-static struct estimate estimate(const struct candidate *c)
+static struct hst_estimate estimate(const struct candidate *c)
 {
 	if (c->in_flight == UINT_MAX)
 		return no_path;
-	return (struct estimate){
+	return (struct hst_estimate){
 		.average = c->average,
 		.time = (c->in_flight + 1ULL) * c->average,
 		.in_flight = c->in_flight,
@@ -149,15 +149,15 @@ static void better_test(struct kunit *test)
 {
 	const struct better_param *p = test->param_value;
 
-	struct estimate a = estimate(&p->a), b = estimate(&p->b);
+	struct hst_estimate a = estimate(&p->a), b = estimate(&p->b);
 
 	KUNIT_EXPECT_EQ(test, better(a, b, p->threshold), p->better);
 	if (p->better)
 		KUNIT_EXPECT_FALSE(test, better(b, a, p->threshold));
 }
 
-/* Makes @g's path @nr fresh, with that average. */
-static void measured(struct group *g, int nr, u64 average)
+/* Set the average of path @nr, and make it fresh. */
+static void measured(struct ps_group *g, int nr, u64 average)
 {
 	struct hst_path *hp = g->path[nr].ctx;
 
@@ -166,13 +166,13 @@ static void measured(struct group *g, int nr, u64 average)
 	hp->state = FRESH;
 }
 
-/* The least time wins; a path that was never measured is probed once, and first. */
+/* The shortest time wins.  A path without history is probed first, and once. */
 static void select_test(struct kunit *test)
 {
-	struct group *g = group_of(test, &hst_type, 3, "1");
+	struct ps_group *g = group_of(test, &hst_type, 3, "1");
 	int i;
 
-	/* Each with nothing in flight is worth a probe. */
+	/* Each idle path gets a probe. */
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_EQ(test, chosen(g, 4096), i);
 		hst_start_io(&g->ps, &g->path[i], 4096, REQ_OP_READ, g);
@@ -182,7 +182,7 @@ static void select_test(struct kunit *test)
 		measured(g, i, 10000 * FIXED_1);
 	}
 	measured(g, 1, 1000 * FIXED_1);
-	/* Ten times as fast: up to nine of its requests are before one of another. */
+	/* Path 1 is ten times as fast, so it gets nine requests first. */
 	for (i = 0; i < 9; i++) {
 		KUNIT_EXPECT_EQ(test, chosen(g, 4096), 1);
 		hst_start_io(&g->ps, &g->path[1], 4096, REQ_OP_READ, g);
@@ -192,7 +192,7 @@ static void select_test(struct kunit *test)
 	g->path[0].usable = false;
 	g->path[2].usable = false;
 	KUNIT_EXPECT_EQ(test, chosen(g, 4096), 1);
-	/* It failed, and is back: probed, and judged anew. */
+	/* A reinstated path is probed. */
 	g->path[2].usable = true;
 	hst_reinstate_path(&g->ps, &g->path[2]);
 	KUNIT_EXPECT_EQ(test, chosen(g, 4096), 2);
@@ -225,11 +225,11 @@ static const struct group_param group_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(group, group_params, name);
 
-/* The group's arguments, and that the table says what was given. */
+/* Check the group's arguments, and that the table prints them as given. */
 static void group_test(struct kunit *test)
 {
 	const struct group_param *p = test->param_value;
-	struct group *g = group_alloc(test, &hst_type);
+	struct ps_group *g = group_alloc(test, &hst_type);
 	char *error = NULL, text[64];
 	struct hst_group *group;
 	int r;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of the io-affinity selector, as far as one CPU shows it.
+ * KUnit suite of the io-affinity selector, on one CPU.
  *
- * suite: dm_ps_io_affinity	a CPU's own path, the next nearest, and cpumasks
+ * suite: dm_ps_io_affinity	own path of a CPU, nearest paths, cpumasks
  */
 
 #include "dm_ps_kunit.h"
@@ -13,10 +13,10 @@ static void edges_test(struct kunit *test)
 	expect_edges(test, &ioa_type, "1");
 }
 
-/* The first path that names the CPU is its own; if that fails, the others take turns. */
+/* The first path that names the CPU owns it.  If that fails, we rotate. */
 static void own_test(struct kunit *test)
 {
-	struct group *g = group_of(test, &ioa_type, 4, "1");
+	struct ps_group *g = group_of(test, &ioa_type, 4, "1");
 	struct ioa_group *group = g->ps.ctx;
 	int i, nr[4] = {};
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * dm_ps_*_kunit: a group of paths, without devices, for a selector.
+ * dm_ps_*_kunit: a group of paths without devices, to test a selector.
  *
- * A suite includes the selector's file after this, because of its static functions.
- * That copy is not registered: its module_init() is nothing here.
+ * After this header, a suite includes the selector's source file, to reach its
+ * static functions.  We redefine module_init() so that this copy is not
+ * registered.
  */
 #ifndef DM_PS_KUNIT_H
 #define DM_PS_KUNIT_H
@@ -25,13 +26,13 @@
 #define MAX_PATHS	8
 
 /**
- * struct group - a selector at work
- * @ps: what the target has
- * @path: usable, all of them, unless the case says otherwise
- * @paths: of @ps
- * @made: @ps has to be destroyed
+ * struct ps_group - a group of paths with its selector
+ * @ps: the selector in use
+ * @path: the paths; all usable unless the case changes that
+ * @paths: array for ps.paths
+ * @made: create() succeeded, so @ps must be destroyed
  */
-struct group {
+struct ps_group {
 	struct dm_ps ps;
 	struct dm_ps_path path[MAX_PATHS];
 	struct dm_ps_path *paths[MAX_PATHS];
@@ -40,15 +41,15 @@ struct group {
 
 static void group_destroy(void *data)
 {
-	struct group *g = data;
+	struct ps_group *g = data;
 
 	if (g->made)
 		g->ps.type->destroy(&g->ps);
 }
 
-static struct group *group_alloc(struct kunit *test, const struct dm_ps_type *type)
+static struct ps_group *group_alloc(struct kunit *test, const struct dm_ps_type *type)
 {
-	struct group *g = kunit_kzalloc(test, sizeof(*g), GFP_KERNEL);
+	struct ps_group *g = kunit_kzalloc(test, sizeof(*g), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, g);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, group_destroy, g), 0);
@@ -57,8 +58,11 @@ static struct group *group_alloc(struct kunit *test, const struct dm_ps_type *ty
 	return g;
 }
 
-/* The words of @text as a table has them; 0 or an errno, and then why. */
-static int add_path(struct group *g, const char *text)
+/*
+ * Add a path with the arguments in @text.  Returns 0, an errno, or -ENOMSG if
+ * the selector failed without an error text.
+ */
+static int add_path(struct ps_group *g, const char *text)
 {
 	struct dm_ps_path *path = &g->path[g->ps.nr_paths];
 	char words[64], *at = words, *word, *argv[4], *error = NULL;
@@ -80,11 +84,11 @@ static int add_path(struct group *g, const char *text)
 	return r;
 }
 
-/* A group of @nr paths, each with the arguments @text. */
-static struct group *group_of(struct kunit *test, const struct dm_ps_type *type,
-			      unsigned int nr, const char *text)
+/* Create a group of @nr paths, each with the arguments @text. */
+static struct ps_group *group_of(struct kunit *test, const struct dm_ps_type *type,
+				 unsigned int nr, const char *text)
 {
-	struct group *g = group_alloc(test, type);
+	struct ps_group *g = group_alloc(test, type);
 	char *error = NULL;
 
 	KUNIT_ASSERT_EQ(test, type->create(&g->ps, 0, NULL, &error), 0);
@@ -94,19 +98,19 @@ static struct group *group_of(struct kunit *test, const struct dm_ps_type *type,
 	return g;
 }
 
-/* The number of the path that is chosen; -1: none. */
-static int chosen(struct group *g, size_t nr_bytes)
+/* Return the index of the path that select() chooses, or -1 for none. */
+static int chosen(struct ps_group *g, size_t nr_bytes)
 {
 	struct dm_ps_path *path = g->ps.type->select(&g->ps, nr_bytes, REQ_OP_READ);
 
 	return path ? path - g->path : -1;
 }
 
-/* No path, one path, all but one failed: the same for every selector. */
+/* Common to all selectors: no path, one path, and all but one failed. */
 static void expect_edges(struct kunit *test, const struct dm_ps_type *type,
 			 const char *text)
 {
-	struct group *g = group_of(test, type, 0, text);
+	struct ps_group *g = group_of(test, type, 0, text);
 	int i, j;
 
 	KUNIT_EXPECT_EQ(test, chosen(g, 0), -1);
@@ -134,11 +138,11 @@ struct words_param {
 	const char *table;
 };
 
-/* What a path's arguments may be, and that the table says what was given. */
+/* Parse a path's arguments, and check that the table prints them as given. */
 static void expect_words(struct kunit *test, const struct dm_ps_type *type,
 			 const struct words_param *p)
 {
-	struct group *g = group_of(test, type, 0, "");
+	struct ps_group *g = group_of(test, type, 0, "");
 	char text[64] = "";
 	int r;
 
@@ -150,7 +154,7 @@ static void expect_words(struct kunit *test, const struct dm_ps_type *type,
 	KUNIT_EXPECT_STREQ_MSG(test, text, p->table, "%s", p->name);
 }
 
-/* The same, of a path that takes a repeat count and nothing else. */
+/* The same for a selector whose only path argument is the repeat count. */
 static __maybe_unused void expect_repeat_count(struct kunit *test,
 					       const struct dm_ps_type *type)
 {

@@ -13,10 +13,10 @@ static void edges_test(struct kunit *test)
 	expect_edges(test, &ql_type, "1");
 }
 
-/* Whatever the counts: the fewest, and among equals the next in turn. */
+/* We choose the path with the fewest requests, and rotate among equal ones. */
 static void fewest_test(struct kunit *test)
 {
-	struct group *g = group_of(test, &ql_type, 3, "1");
+	struct ps_group *g = group_of(test, &ql_type, 3, "1");
 	struct ql_group *group = g->ps.ctx;
 	struct ql_path *qp[3];
 	int i;
@@ -39,10 +39,10 @@ static void fewest_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, chosen(g, 0), 0);
 }
 
-/* Over many requests that stay, the paths have the same; what ends is taken off. */
+/* Outstanding requests are balanced, and completed ones no longer count. */
 static void balance_test(struct kunit *test)
 {
-	struct group *g = group_of(test, &ql_type, 4, "1");
+	struct ps_group *g = group_of(test, &ql_type, 4, "1");
 	int i, n, nr[4] = {};
 
 	g->path[2].usable = false;

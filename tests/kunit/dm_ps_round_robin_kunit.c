@@ -2,7 +2,7 @@
 /*
  * KUnit suite of the round-robin selector.
  *
- * suite: dm_ps_round_robin	turns, and paths that drop out of them
+ * suite: dm_ps_round_robin	rotation, and failed paths
  */
 
 #include "dm_ps_kunit.h"
@@ -13,20 +13,20 @@ static void edges_test(struct kunit *test)
 	expect_edges(test, &rr_type, "1");
 }
 
-/* The first request of the first CPU has the first path; then in turn. */
+/* CPU 0 starts with the first path and rotates from there. */
 static void turns_test(struct kunit *test)
 {
-	struct group *g = group_of(test, &rr_type, 4, "1");
+	struct ps_group *g = group_of(test, &rr_type, 4, "1");
 	int i;
 
 	for (i = 0; i < 12; i++)
 		KUNIT_EXPECT_EQ(test, chosen(g, 4096), i % 4);
 }
 
-/* A failed path's share falls to all others alike. */
+/* If a path fails, its share is spread over all others. */
 static void shares_test(struct kunit *test)
 {
-	struct group *g = group_of(test, &rr_type, 4, "1");
+	struct ps_group *g = group_of(test, &rr_type, 4, "1");
 	int i, nr[4] = {};
 
 	g->path[1].usable = false;
@@ -38,10 +38,10 @@ static void shares_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nr[3], 100);
 }
 
-/* Where the count of turns wraps, at most one path is chosen twice running. */
+/* If the counter wraps, at most one path is chosen twice in a row. */
 static void wrap_test(struct kunit *test)
 {
-	struct group *g = group_of(test, &rr_type, 3, "1");
+	struct ps_group *g = group_of(test, &rr_type, 3, "1");
 	struct rr_group *group = g->ps.ctx;
 	int i, n, nr[3] = {}, last = -1, repeated = 0;
 

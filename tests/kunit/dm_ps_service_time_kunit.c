@@ -2,13 +2,13 @@
 /*
  * KUnit suite of the service-time selector.
  *
- * suite: dm_ps_service_time	which of two paths ends earlier, at the edges too
+ * suite: dm_ps_service_time	comparison of two paths, including limits
  */
 
 #include "dm_ps_kunit.h"
 #include "ps/service-time.c"
 
-/* As the comment there says: bytes in flight are below this. */
+/* The limit on the bytes in flight, see st_earlier(). */
 #define MOST_BYTES	((1ULL << 53) - 1)
 
 struct earlier_param {
@@ -51,7 +51,7 @@ static void earlier_test(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, st_earlier(p->a_bytes, p->a, p->b_bytes, p->b,
 					 p->nr_bytes), p->earlier);
-	/* Not both, whichever comes first. */
+	/* The reverse comparison must be false. */
 	if (p->earlier)
 		KUNIT_EXPECT_FALSE(test, st_earlier(p->b_bytes, p->b, p->a_bytes,
 						    p->a, p->nr_bytes));
@@ -62,10 +62,10 @@ static void edges_test(struct kunit *test)
 	expect_edges(test, &st_type, "1 1");
 }
 
-/* Idle paths take turns, also where the place of the last search is out of range. */
+/* Idle paths rotate, even if the saved start index is out of range. */
 static void turns_test(struct kunit *test)
 {
-	struct group *g = group_of(test, &st_type, 3, "1 1");
+	struct ps_group *g = group_of(test, &st_type, 3, "1 1");
 	struct st_group *group = g->ps.ctx;
 	int i;
 
@@ -75,10 +75,10 @@ static void turns_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, chosen(g, 4096), 0);
 }
 
-/* Shares go by throughput while all is in flight, and what has ended is forgotten. */
+/* Shares follow the throughput, and completed requests no longer count. */
 static void shares_test(struct kunit *test)
 {
-	struct group *g = group_of(test, &st_type, 1, "1 3");
+	struct ps_group *g = group_of(test, &st_type, 1, "1 3");
 	unsigned int nr[3] = {}, i;
 	int n;
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two selectors that are simpler than completion-time, for scripts/bench to compare:
+ * Two selectors simpler than completion-time, for comparison in scripts/bench:
  *
- * ewma		the path with the least (requests in flight + 1) * average, where the average
- *		is that of the time from map to end, an eighth for each request
- * two-choices	the same measure, for two paths taken at random, and the better one of them
+ * ewma		the path with the smallest (requests in flight + 1) * average,
+ *		where average is a moving one of the time from map to
+ *		completion.  Each request has a weight of an eighth.
+ * two-choices	the better of two random paths, by the same measure
  *
- * Both time every request, by memory of their own that is large enough for tests only.
+ * Both time every request, in a table of start times that is large enough for
+ * tests only.
  */
 
 #include <linux/atomic.h>
@@ -18,7 +20,7 @@
 
 #include <linux/dm-path-selector.h>
 
-/* Of a path: a start time by a hash of the request; a clash costs a sample. */
+/* Start times by a hash of the request; a collision spoils one sample. */
 #define SLOT_BITS	10
 
 struct cand_path {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * last: always the last usable path. A selector by somebody else, with only what
- * the contract asks for, to show that one can register and is loaded by name.
+ * last: always choose the last usable path.
+ *
+ * A minimal selector from outside the tree: it has only the mandatory methods,
+ * to test that such a selector can register and is loaded by its name.
  */
 
 #include <linux/module.h>
