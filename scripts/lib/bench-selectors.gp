@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# bench-selectors.gp - throughput and p99 by selector and imbalance: from `throughput` and `p99`, for scripts/bench plots
+# bench-selectors.gp - plot throughput and p99 by selector and case: from `throughput` and `p99`, for scripts/bench plots
 set terminal svg size 900,760 font 'sans-serif,12' background '#ffffff'
 set datafile separator "\t"
 set datafile missing '?'
