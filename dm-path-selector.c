@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The registry of path selectors: name to module.  The contract of a selector is
- * in include/linux/dm-path-selector.h.
+ * The registry of path selectors: finds a selector by its name and loads its
+ * module if necessary.  include/linux/dm-path-selector.h is the contract of
+ * selectors.
+ *
+ * The registry is a module of its own, so that targets other than multipath can
+ * use the selectors without loading the multipath target.
  */
 
+#include <linux/device-mapper.h>
 #include <linux/kmod.h>
+#include <linux/list.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/string.h>
 
-#include "mpath/mpath.h"
+#include <linux/dm-path-selector.h>
 
 #define DM_MSG_PREFIX "path selector"
 
-/* Protects the list. Selectors come and go with their modules. */
+/* Protects the list of registered selectors. */
 static DEFINE_MUTEX(types_lock);
 static LIST_HEAD(types);
 
@@ -41,14 +48,16 @@ static const struct dm_ps_type *try_get_type(const char *name)
 }
 
 /**
- * mpath_get_selector() - find a selector by name, load its module if need be
- * @name: as in the table
+ * dm_ps_get() - find a selector by its name, and load its module if necessary
+ * @name: name in the table
+ *
+ * Takes a reference to the selector's module.  Drop it with dm_ps_put() after
+ * the last call of a method.
  *
  * Context: process, may sleep.
- * Return: the selector, its module held until mpath_put_selector(); NULL if there
- * is none of that name.
+ * Return: the selector, or NULL if there is none of that name.
  */
-const struct dm_ps_type *mpath_get_selector(const char *name)
+const struct dm_ps_type *dm_ps_get(const char *name)
 {
 	const struct dm_ps_type *type;
 
@@ -60,23 +69,26 @@ const struct dm_ps_type *mpath_get_selector(const char *name)
 		type = try_get_type(name);
 	return type;
 }
+EXPORT_SYMBOL_GPL(dm_ps_get);
 
 /**
- * mpath_put_selector() - the opposite of mpath_get_selector()
+ * dm_ps_put() - drop the reference that dm_ps_get() took
  * @type: the selector
+ *
+ * Context: any.
  */
-void mpath_put_selector(const struct dm_ps_type *type)
+void dm_ps_put(const struct dm_ps_type *type)
 {
 	module_put(type->module);
 }
+EXPORT_SYMBOL_GPL(dm_ps_put);
 
 /**
- * dm_ps_register() - make a selector known
- * @type: the selector; must stay until dm_ps_unregister()
+ * dm_ps_register() - register a selector
+ * @type: the selector; must remain valid until dm_ps_unregister()
  *
- * Context: process, may sleep.
- * Return: 0; -EEXIST if the name is taken; -EINVAL if the name is too long or a
- * method that is not optional is missing.
+ * Context: process, may sleep. Return: 0; -EEXIST if the name is in use;
+ * -EINVAL if the name is too long or a mandatory method is missing.
  */
 int dm_ps_register(struct dm_ps_type *type)
 {
@@ -101,10 +113,13 @@ int dm_ps_register(struct dm_ps_type *type)
 EXPORT_SYMBOL_GPL(dm_ps_register);
 
 /**
- * dm_ps_unregister() - make a selector unknown
- * @type: the selector. No group uses it: those hold its module
+ * dm_ps_unregister() - unregister a selector
+ * @type: the selector
  *
- * Context: process, may sleep; the module's exit.
+ * Call this from the exit function of the selector's module.  No group uses the
+ * selector then, because each group holds a reference to the module.
+ *
+ * Context: process, may sleep.
  */
 void dm_ps_unregister(struct dm_ps_type *type)
 {
@@ -113,3 +128,6 @@ void dm_ps_unregister(struct dm_ps_type *type)
 	mutex_unlock(&types_lock);
 }
 EXPORT_SYMBOL_GPL(dm_ps_unregister);
+
+MODULE_DESCRIPTION("Device-mapper: registry of path selectors of dm-mpath-rq");
+MODULE_LICENSE("GPL");

@@ -364,10 +364,6 @@ do {									\
 #define mpath_path_warn_limit(path, ...) \
 	MPATH_LOG_PATH(DMWARN_LIMIT, path, __VA_ARGS__)
 
-/* dm-path-selector.c; process context, may sleep */
-const struct dm_ps_type *mpath_get_selector(const char *name);
-void mpath_put_selector(const struct dm_ps_type *type);
-
 /* ---- wake.c ---- */
 
 /* Short works that I/O may wait for. */

@@ -448,14 +448,14 @@ static int parse_selector(struct mpath_group *group, struct dm_target *ti,
 		return r;
 	args = take_args(as, count);
 
-	group->ps.type = mpath_get_selector(name);
+	group->ps.type = dm_ps_get(name);
 	if (!group->ps.type)
 		return bad_table(ti, "unknown path selector '%.32s'", name);
 
 	r = group->ps.type->create(&group->ps, args.argc, args.argv, &error);
 	if (r) {
 		bad_table(ti, "selector '%.32s': %.80s", name, error);
-		mpath_put_selector(group->ps.type);
+		dm_ps_put(group->ps.type);
 		group->ps.type = NULL;
 	}
 	return r;
@@ -527,7 +527,7 @@ static void free_group(struct dm_target *ti, struct mpath_group *group)
 
 	if (ps->type) {
 		ps->type->destroy(ps);
-		mpath_put_selector(ps->type);
+		dm_ps_put(ps->type);
 	}
 	for (i = 0; i < ps->nr_paths; i++) {
 		struct mpath_path *path = mpath_path_of(ps->paths[i]);

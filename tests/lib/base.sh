@@ -16,7 +16,7 @@ set -u
 NAME=${0##*/}
 SLOW=${SLOW:-1}
 OUR_MODULES="dm-ps-service-time dm-ps-round-robin dm-ps-queue-length dm-ps-io-affinity dm-ps-historical-service-time
-	dm-ps-completion-time dm-mpath-rq dm-rq dm-io-timeout"
+	dm-ps-completion-time dm-mpath-rq dm-path-selector dm-rq dm-io-timeout"
 WORK=$(mktemp -d "/run/dmrq/$NAME.XXXXXX")
 # shellcheck disable=SC2089,SC2090,SC2016 # evaluated at exit
 EXIT_COMMANDS='rm -rf "$WORK"'
@@ -195,8 +195,8 @@ load_modules() {
 	LOADED_MS=$(now_ms)
 	watch_percpu
 	[ -z "${BUILTIN:-}" ] || return 0
-	for module in dm-rq dm-io-timeout dm-mpath-rq dm-ps-round-robin dm-ps-service-time dm-ps-queue-length \
-		dm-ps-io-affinity dm-ps-historical-service-time dm-ps-completion-time; do
+	for module in dm-path-selector dm-rq dm-io-timeout dm-mpath-rq dm-ps-round-robin dm-ps-service-time \
+		dm-ps-queue-length dm-ps-io-affinity dm-ps-historical-service-time dm-ps-completion-time; do
 		if [ "$optional" = --if-built ] && [ ! -e "$MODDIR/$module.ko" ]; then
 			note "$module is not built"
 		elif ! module_loaded "$module"; then
@@ -232,7 +232,7 @@ our_allocations() {
 }
 
 # Our modules as stack traces name them, for awk -v.
-OUR_CODE='\\[dm_(rq|mpath_rq|io_timeout|ps_[a-z_]+)\\]'
+OUR_CODE='\\[dm_(rq|mpath_rq|io_timeout|path_selector|ps_[a-z_]+)\\]'
 
 # SLUB records the call site of each allocation, because scripts/check boots with slub_debug=U. An object older than our
 # modules was allocated by code of another module that was at the same address then, such as an init section. Ages are
