@@ -8,6 +8,7 @@
 #include "mpath/mpath.h"
 #include "mpath/group.h"
 #include "mpath/probe.h"
+#include "dm-arg.h"
 #include "dm-rq-compat.h"
 
 #define DM_MSG_PREFIX "multipath"
@@ -18,7 +19,7 @@ static struct mpath_group *find_group(struct mpath *m, const char *text)
 {
 	unsigned int number;
 
-	if (dm_ps_number(text, &number) || !number ||
+	if (dm_arg_uint(text, &number) || !number ||
 	    number > m->nr_groups) {
 		mpath_warn(m, "message: no group '%.32s', expected 1..%u",
 			   text, m->nr_groups);
@@ -138,7 +139,7 @@ static int parse_probe_args(struct mpath *m, const char *verb, unsigned int argc
 			    char **argv, unsigned int *ms, bool *reinstate)
 {
 	*ms = MPATH_PROBE_TIMEOUT_MS;
-	if (argc && !dm_ps_number(argv[0], ms) && *ms &&
+	if (argc && !dm_arg_uint(argv[0], ms) && *ms &&
 	    *ms <= MPATH_PROBE_MAX_TIMEOUT_MS) {
 		argc--;
 		argv++;

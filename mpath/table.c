@@ -13,12 +13,12 @@
  * it would load.  Therefore we print exactly the words that were given.
  */
 
-#include <linux/ctype.h>
 #include <linux/slab.h>
 
 #include "mpath/mpath.h"
 #include "mpath/group.h"
 #include "mpath/probe.h"
+#include "dm-arg.h"
 
 #define DM_MSG_PREFIX "multipath"
 
@@ -77,7 +77,7 @@ static int next_number(struct dm_target *ti, struct dm_arg_set *as,
 	if (!word)
 		return bad_table(ti, "%s: missing, expected %u..%u", name,
 				 min, max);
-	if (dm_ps_number(word, number) || *number < min || *number > max)
+	if (dm_arg_uint(word, number) || *number < min || *number > max)
 		return bad_table(ti, "%s: expected %u..%u, got '%.32s'", name,
 				 min, max, word);
 	return 0;

@@ -104,6 +104,7 @@
 
 #include <linux/dm-path-selector.h>
 
+#include "../include/dm-arg.h"
 #include "completion-time.h"
 
 #define DM_MSG_PREFIX "multipath completion-time"
@@ -749,7 +750,7 @@ static int ct_add_path(struct dm_ps *ps, struct dm_ps_path *path,
 		*error = "completion-time takes at most the repeat count per path";
 		return -EINVAL;
 	}
-	if (argc && dm_ps_number(argv[0], &repeat_count)) {
+	if (argc && dm_arg_uint(argv[0], &repeat_count)) {
 		*error = "the repeat count is not a number";
 		return -EINVAL;
 	}

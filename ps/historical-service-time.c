@@ -42,6 +42,8 @@
 
 #include <linux/dm-path-selector.h>
 
+#include "../include/dm-arg.h"
+
 #define DM_MSG_PREFIX "multipath historical-service-time"
 
 /* Averages and weights have ten fractional bits. */
@@ -446,12 +448,12 @@ static int hst_parse_group(struct hst_group *group, unsigned int argc,
 		*error = "historical-service-time takes at most base weight and threshold";
 		return -EINVAL;
 	}
-	if (argc > 0 && (dm_ps_number(argv[0], &group->base_weight) ||
+	if (argc > 0 && (dm_arg_uint(argv[0], &group->base_weight) ||
 			 group->base_weight >= FIXED_1)) {
 		*error = "the base weight is not a number from 0 to 1023";
 		return -EINVAL;
 	}
-	if (argc > 1 && dm_ps_number(argv[1], &group->threshold)) {
+	if (argc > 1 && dm_arg_uint(argv[1], &group->threshold)) {
 		*error = "the threshold is not a number";
 		return -EINVAL;
 	}
@@ -510,7 +512,7 @@ static int hst_add_path(struct dm_ps *ps, struct dm_ps_path *path,
 		*error = "historical-service-time takes at most the repeat count per path";
 		return -EINVAL;
 	}
-	if (argc && dm_ps_number(argv[0], &repeat_count)) {
+	if (argc && dm_arg_uint(argv[0], &repeat_count)) {
 		*error = "the repeat count is not a number";
 		return -EINVAL;
 	}

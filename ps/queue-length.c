@@ -17,6 +17,8 @@
 
 #include <linux/dm-path-selector.h>
 
+#include "../include/dm-arg.h"
+
 #define DM_MSG_PREFIX "multipath queue-length"
 
 struct ql_group {
@@ -127,7 +129,7 @@ static int ql_add_path(struct dm_ps *ps, struct dm_ps_path *path,
 		*error = "queue-length takes at most the repeat count per path";
 		return -EINVAL;
 	}
-	if (argc && dm_ps_number(argv[0], &repeat_count)) {
+	if (argc && dm_arg_uint(argv[0], &repeat_count)) {
 		*error = "the repeat count is not a number";
 		return -EINVAL;
 	}

@@ -20,6 +20,8 @@
 
 #include <linux/dm-path-selector.h>
 
+#include "../include/dm-arg.h"
+
 #define DM_MSG_PREFIX "multipath round-robin"
 
 struct rr_group {
@@ -135,7 +137,7 @@ static int rr_add_path(struct dm_ps *ps, struct dm_ps_path *path,
 		return -ENOMEM;
 	}
 	rp->repeat_count = 1;
-	if (argc && dm_ps_number(argv[0], &rp->repeat_count)) {
+	if (argc && dm_arg_uint(argv[0], &rp->repeat_count)) {
 		*error = "the repeat count is not a number";
 		kfree(rp);
 		return -EINVAL;

@@ -25,6 +25,8 @@
 
 #include <linux/dm-path-selector.h>
 
+#include "../include/dm-arg.h"
+
 #define DM_MSG_PREFIX "multipath service-time"
 
 #define ST_THROUGHPUT_MAX	100
@@ -158,11 +160,11 @@ static int st_parse_path(struct st_path *sp, unsigned int argc, char **argv,
 		*error = "service-time takes at most repeat count and relative throughput per path";
 		return -EINVAL;
 	}
-	if (argc > 0 && dm_ps_number(argv[0], &sp->repeat_count)) {
+	if (argc > 0 && dm_arg_uint(argv[0], &sp->repeat_count)) {
 		*error = "the repeat count is not a number";
 		return -EINVAL;
 	}
-	if (argc > 1 && (dm_ps_number(argv[1], &sp->throughput) ||
+	if (argc > 1 && (dm_arg_uint(argv[1], &sp->throughput) ||
 			 sp->throughput > ST_THROUGHPUT_MAX)) {
 		*error = "the relative throughput is not a number from 0 to 100";
 		return -EINVAL;
