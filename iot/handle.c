@@ -167,8 +167,10 @@ void dm_iot_handle_put(struct dm_iot_handle *handle)
 }
 EXPORT_SYMBOL_GPL(dm_iot_handle_put);
 
-void iot_handle_idle(struct dm_iot_handle *h)
+void iot_pending_put(struct dm_iot_handle *h)
 {
+	if (!atomic_dec_and_test(&h->pending))
+		return;
 	/*
 	 * When calls becomes 0, dm_iot_client_destroy() may return. We still
 	 * have the handle, whose reference keeps the client's memory valid.

@@ -314,26 +314,14 @@ struct dm_iot_handle *iot_handle_alloc(const struct dm_iot_control *ctl,
 				       unsigned int num_regions);
 
 /**
- * iot_handle_idle() - nothing is pending for a call any more
- * @h: the call; it and its client may be freed by this
- *
- * Drops the reference of the layer. Called only by iot_pending_put().
- *
- * Context: any, without the client's lock.
- */
-void iot_handle_idle(struct dm_iot_handle *h);
-
-/**
  * iot_pending_put() - one thing less is pending for a call
  * @h: the call; it and its client may be freed by this
  *
+ * Drops the reference of the layer if nothing is pending any more.
+ *
  * Context: any, without the client's lock.
  */
-static inline void iot_pending_put(struct dm_iot_handle *h)
-{
-	if (atomic_dec_and_test(&h->pending))
-		iot_handle_idle(h);
-}
+void iot_pending_put(struct dm_iot_handle *h);
 
 /* ---- iot/region.c: states, reports, timeouts, waiting ---- */
 
