@@ -502,9 +502,10 @@ static int cancel_region(struct iot_region *r)
  * @handle: the call; the caller has a reference
  *
  * Each active region ends with %DM_IOT_CANCELLED, and we call notify for it
- * before this function returns. There are two exceptions. If another context is
- * reporting states of this client, that context will call notify. If we are
- * copying data of the region, it ends when the copy is done.
+ * before this function returns. There are two exceptions. If a context is
+ * reporting states of this client (possibly the caller, from within notify), that
+ * context calls notify later. If we are copying data of the region, it ends when
+ * the copy is done.
  *
  * Context: any, including notify.
  *

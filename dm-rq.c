@@ -33,7 +33,7 @@
 #define DM_MSG_PREFIX "rq"
 
 /* Bits of dm_rq_io.flags.  Each call of prep_map starts with none of them. */
-#define IO_OWN_BIO	BIT(0)	/* the clone uses the request's only bio */
+#define IO_OWN_BIO	BIT(0)	/* the clone's only bio is the request's first */
 #define IO_PARTIAL	BIT(1)	/* the clone has at most the first bio */
 #define IO_NO_DATA	BIT(2)	/* a flush: no bio carries the status */
 #define IO_HELD		BIT(3)	/* end_io decides about the rest */
@@ -479,7 +479,7 @@ static noinline bool prep_other_clone(struct dm_rq_io *io, struct request *rq,
 	if (needs_general_clone(bio) || !clone_first_bio(io, rq, clone, bdev))
 		return false;
 	io->flags |= IO_PARTIAL;
-	io->bytes = clone->__data_len;
+	io->bytes = blk_rq_bytes(clone);
 	return true;
 }
 
@@ -789,7 +789,8 @@ static noinline bool dispatch_in_order(struct dm_rq_io *io, struct request *rq)
  *
  * Context: queue_rq of the map, under RCU; must not sleep.
  * Return: DM_MAPIO_SUBMITTED, DM_MAPIO_REQUEUE (the device is busy: the block
- * layer keeps the request and can merge into it) or DM_MAPIO_KILL.
+ * layer keeps the request, and can merge into those behind it) or
+ * DM_MAPIO_KILL.
  */
 int dm_rq_clone_and_map(struct dm_target *ti, struct request *rq,
 			union map_info *info, struct request **clone)
@@ -798,8 +799,6 @@ int dm_rq_clone_and_map(struct dm_target *ti, struct request *rq,
 	struct dm_rq_io *io = info->ptr;
 	bool taken;
 
-	/* Keeps @drq while another CPU completes the request: see park(). */
-	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "dm-rq: map outside of RCU");
 	if (unlikely(!READ_ONCE(drq->io_offset)) && !pdu_fits(drq, rq, io))
 		return DM_MAPIO_KILL;
 

@@ -108,7 +108,7 @@ struct dm_rq_io {
  * enum dm_rq_map - result of prep_map
  * @DM_RQ_MAPPED: clone the request onto the returned device
  * @DM_RQ_BUSY: not now; the block layer keeps the request, can still merge into
- *	it, and dispatches it again without a wake
+ *	those that wait behind it, and dispatches it again without a wake
  * @DM_RQ_PARK: not before dm_rq_wake(); the request waits in the requeue list
  *	of the map's own queue. It is not in flight, so no suspend waits for it,
  *	and after the wake the table that is live then maps it
@@ -178,8 +178,8 @@ enum dm_rq_end {
  *	must not enter the lower queue, later in a worker.
  *
  * @device_full: Optional.  The device that prep_map returned has no free
- *	request, or it refused the clone (then map and end_io were called
- *	before).
+ *	request, there was no memory for the clone, or the device refused the
+ *	clone (then map and end_io were called before).
  *	Runs in: the context of prep_map.
  *	Result: true if prep_map will choose a different device now: we call it
  *	again at once, at most %DM_RQ_MAX_REFUSALS times.  False, or without the

@@ -144,7 +144,7 @@ struct iot_bio {
  *	when the last one is dropped
  * @error: errno of the first bio that failed, or 0
  * @start: time of the call, in jiffies
- * @nomem_since: time since when the next piece waits for memory, in jiffies, or
+ * @nomem_since: time at which the next piece began to wait for memory, in jiffies, or
  *	0 if it does not wait; owned by the sender
  * @pins: number of contexts that copy from or to the caller's memory, and
  *	%PINS_CANCELLED if the region is cancelled. If the region is pinned
@@ -314,7 +314,7 @@ struct dm_iot_handle *iot_handle_alloc(const struct dm_iot_control *ctl,
 				       unsigned int num_regions);
 
 /**
- * iot_pending_put() - one thing less is pending for a call
+ * iot_pending_put() - drop one pending count of a call
  * @h: the call; it and its client may be freed by this
  *
  * Drops the reference of the layer if nothing is pending any more.
@@ -347,7 +347,7 @@ int iot_activate(struct dm_iot_handle *h);
  * Pair with iot_unpin(). In between, only copy, because a cancellation of the
  * region is delayed for as long.
  *
- * Context: any.
+ * Context: any, without the client's lock.
  *
  * Return: false if the region is cancelled: do not access the memory, and do
  * not call iot_unpin().

@@ -10,8 +10,8 @@
  * Reports: the completion of the last bio calls notify directly if no other
  * state of the region is queued or being reported. We queue all other states in
  * the client's list of reports, and one context at a time works through it.
- * This ensures that notify does not recurse if it cancels a region, and that we
- * report the states of a region in order.
+ * This ensures that notify recurses by one level at most if it cancels a region,
+ * and that we report the states of a region in order.
  */
 
 #include <linux/blkdev.h>

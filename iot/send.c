@@ -284,7 +284,10 @@ static void finish_bio(struct iot_bio *io)
 
 	free_piece_pages(io);
 	put_bio(io);
-	/* An unlocked check suffices, because waiting regions also poll. */
+	/*
+	 * An unlocked check suffices: regions that wait for memory also poll, and
+	 * finish_region() kicks those that wait for a zombie.
+	 */
 	if (unlikely(!list_empty_careful(&client->waiting)))
 		mod_delayed_work(client->wq, &client->retry, 0);
 	iot_region_put(r);

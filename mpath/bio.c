@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Bio mode (queue_mode bio): the I/O path of a map that gets bios instead of requests,
- * the twin of request.c.  State, selectors and grammar are those of request mode.
+ * the counterpart of request.c.  State, selectors and grammar are those of request mode.
  *
  * We let a bio without a path wait on m->bio.waiting.  dm core counts it as in flight, so
  * each suspend has to empty that list: during a flush suspend we fail bios without a

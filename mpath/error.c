@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From the status of a failed request, and the SCSI result and sense data behind it,
- * to its disposition: is the path to blame, and how do we proceed with the request?
+ * Derive the disposition of a failed request from its status, and from the SCSI result and
+ * sense data behind it: is the path to blame, and how do we proceed with the request?
  *
  * There are three tables.  We search each from the top, and the first row that matches
  * counts:
@@ -11,9 +11,9 @@
  *	3. if it did, sense key and additional codes: the answer of the device.
  *
  * The stock target sees the status only, and fails the path for each status that is
- * not in table 1.  Our clones carry REQ_FAILFAST_DEV.  Therefore SCSI does not retry
- * commands that ended with a check condition, and we retry them here, as often as SCSI
- * would (MPATH_TRY_AGAIN).  A command that timed out is not retried on the same path:
+ * not in table 1.  Our clones carry REQ_FAILFAST_DEV.  Therefore SCSI does not retry most
+ * commands that ended with a check condition, and we retry those of the REPEAT and WAIT
+ * rows here, as often or for as long as SCSI would.  A command that timed out is not retried on the same path:
  * the next path gets the request.
  */
 

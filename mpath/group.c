@@ -73,7 +73,7 @@ static void begin_pg_init(struct mpath *m, struct mpath_group *group)
 		m->queue_io = true;
 		m->pg_init.count = 0;
 		m->pg_init.required = true;
-		/* We try a bypassed group last: do not flood its controllers. */
+		/* A bypassed group is our last choice: give its controllers time. */
 		m->pg_init.delay = group->bypassed;
 	}
 	begin_round(m);
@@ -110,7 +110,7 @@ static enum pg_init_action action_for(int scsi_dh)
 
 /*
  * Activate @path once more: with its group, or alone if its group is in use.  Return
- * false if the retries are exhausted.
+ * false if the retries are exhausted, or if a suspend permits none.
  */
 static bool retry_activation(struct mpath *m, struct mpath_path *path,
 			     bool later)
@@ -133,7 +133,10 @@ static bool retry_activation(struct mpath *m, struct mpath_path *path,
 	return true;
 }
 
-/* The group of @path is, or will be, the current one.  Otherwise we ignore results. */
+/*
+ * The group of @path is, or will be, the current one.  Otherwise we neither retry nor
+ * leave the group.
+ */
 static bool is_group_in_use(struct mpath *m, struct mpath_path *path)
 {
 	return path->group == m->pg_init.group ||
@@ -440,7 +443,7 @@ void mpath_pg_init_expedite(struct mpath *m)
 }
 
 /**
- * mpath_pg_init_stop() - begin no activation until the resume
+ * mpath_pg_init_stop() - begin no new round or retry until the resume
  * @m: the map
  *
  * Context: process.

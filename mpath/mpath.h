@@ -32,8 +32,8 @@
  * interrupts disabled, because a request that fails in hard irq context changes the
  * state.  To avoid a lock that all CPUs share, the I/O path takes it only if there is no
  * current group with a usable path, if a path fails, or if a request completes on a
- * stalled path.  Members that the I/O
- * path reads without the lock, we write with WRITE_ONCE() and mark as "lockless
+ * stalled path.  We write members
+ * that the I/O path reads without the lock with WRITE_ONCE(), and mark them "lockless
  * readers".
  */
 #ifndef DM_MPATH_H
@@ -94,14 +94,14 @@ struct mpath_path {
 		bool sidelined;
 		/**
 		 * @stall.diverted: number of I/Os that other paths got while this one
-		 * was sidelined. While it is sidelined: minus the others' count at
-		 * that time. lock
+		 * was sidelined. If it is sidelined now, their count at the start of
+		 * that is already subtracted; see mpath_stall_diverted(). lock
 		 */
 		u64 diverted;
 		/**
-		 * @stall.busy_since: time of the first check that saw what may still
-		 * be in flight, 0 if nothing is; written by the stall worker, lockless
-		 * readers
+		 * @stall.busy_since: time of the first check that saw the I/O that is
+		 * still in flight, 0 if none is; written by the stall worker and before
+		 * it starts, lockless readers
 		 */
 		u64 busy_since;
 		/** @stall.ended: completed I/Os at the last check; stall worker only */
@@ -132,8 +132,8 @@ struct mpath_path {
 	unsigned int activations;
 };
 
-static_assert(offsetofend(struct mpath_path, stall.stalled) <= SMP_CACHE_BYTES,
-	      "each I/O reads these members: keep them on one cache line");
+static_assert(offsetofend(struct mpath_path, stall.stalled) <= 64,
+	      "each I/O reads these members: keep them on one cache line of 64 bytes");
 
 /**
  * struct mpath_group - a priority group
@@ -187,7 +187,7 @@ struct mpath {
 	bool queue_io;
 	/** @draining: a flush suspend waits for all I/O: nothing is delayed; lock */
 	bool draining;
-	/** @suspending: between the begin of a suspend and the resume; lockless readers */
+	/** @suspending: between the start of a suspend and the resume; lockless readers */
 	bool suspending;
 
 	/** @pg_init: activation of a group by the hardware handler (group.c) */
@@ -271,7 +271,7 @@ struct mpath {
 		struct work_struct work;
 		/**
 		 * @bio.handler_late: bios no longer wait for the hardware handler,
-		 * because a suspend did so in vain; lockless readers
+		 * because a suspend timed out waiting for it; lockless readers
 		 */
 		bool handler_late;
 	} bio;
@@ -301,18 +301,18 @@ struct mpath {
 	struct dentry *debugfs;
 	/**
 	 * @name: the map's name for log messages, which we may write in hard irq
-	 * context; updated at each resume
+	 * context; set by the constructor, updated at each resume
 	 */
 	char name[DM_NAME_LEN];
 };
 
-static_assert(offsetofend(struct mpath, error_guard) <= SMP_CACHE_BYTES,
-	      "each I/O reads these members: keep them on one cache line");
+static_assert(offsetofend(struct mpath, error_guard) <= 64,
+	      "each I/O reads these members: keep them on one cache line of 64 bytes");
 
 #define MPATH_NO_DELAY	UINT_MAX
 
 /**
- * struct mpath_io - the target's data of a request
+ * struct mpath_io - the target's per-request data
  * @path: the path of its clone
  * @start: time when the clone was sent, in ns as ktime_get_ns(); 0: there is no clone
  * @nr_bytes: size of the clone, as the selector was told

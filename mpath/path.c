@@ -76,7 +76,7 @@ void mpath_init_no_path(struct mpath *m)
 	INIT_DELAYED_WORK(&m->no_path.work, no_path_work);
 }
 
-/* To avoid that waiting I/O delays a flush suspend, we leave this to the resume then. */
+/* To keep waiting I/O from delaying a flush suspend, we leave this to the resume then. */
 static void turn_on_queueing(struct mpath *m)
 {
 	lockdep_assert_held(&m->lock);

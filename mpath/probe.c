@@ -8,7 +8,7 @@
  *
  * A read that has not completed by then stays outstanding, and we send no other read to
  * that device meanwhile: later probes, of any map, share the outstanding read.  There is
- * one exception.  After a message has reinstated the path, an older read tells nothing
+ * one exception.  After a message has reinstated the path, an older read says nothing
  * about it, so we send a second one.  Therefore a silent device never has more than two
  * of our reads.
  *
@@ -305,7 +305,7 @@ static int send_io(struct mpath_probe_read **reads, unsigned int nr,
 	return r;
 }
 
-/* dm_iot refuses a call as a whole.  Then send its reads one by one, to find the culprit. */
+/* dm_iot refuses a call as a whole.  Then we send its reads one by one. */
 static void send_reads(struct mpath_probe_read **reads, unsigned int nr,
 		       unsigned int ms)
 {
@@ -368,7 +368,7 @@ static struct mpath_probe_batch *new_batch(struct mpath *m, dev_t dev)
 }
 
 /*
- * A read that was sent before the path was reinstated tells nothing about the path,
+ * A read that was sent before the path was reinstated says nothing about the path,
  * because the fault that swallowed it may be over.
  */
 static struct mpath_probe_read *read_for(struct mpath_probe_waiter *waiter)
@@ -520,7 +520,7 @@ enum probe_result {
 
 /*
  * As with the map's I/O, an error that is not the path's is a good answer.  A lack of
- * memory tells nothing about the path.  Neither does an error in a group that the
+ * memory says nothing about the path.  Neither does an error in a group that the
  * hardware handler has not activated: standby paths reject reads, as they should.
  */
 static enum probe_result result_of(struct mpath *m,
@@ -546,7 +546,7 @@ static enum probe_result result_of(struct mpath *m,
 /**
  * mpath_probe_apply() - fail and reinstate paths according to the results of a probe
  * @batch: the results
- * @reinstate: called for each path that has answered; NULL: reinstate none
+ * @reinstate: called for each path with a good answer; NULL: reinstate none
  *
  * We reinstate paths first, and fail silent paths last, from the end of the table: the
  * last usable path is never failed for being silent.
@@ -614,8 +614,8 @@ void mpath_probe_start(struct mpath *m)
  * mpath_probe_stop() - stop waiting for answers, and permit no more probes
  * @m: the map, which will be suspended
  *
- * dm core's suspend waits for messages to return.  To avoid that it waits for probes,
- * a message that waits for one returns now.
+ * dm core's suspend waits for messages to return.  To keep it from waiting for probes, a
+ * message that waits for one returns now.
  *
  * Context: process.
  */
@@ -677,7 +677,7 @@ int mpath_probe_init(void)
 }
 
 /**
- * mpath_probe_exit() - the reverse of mpath_probe_init()
+ * mpath_probe_exit() - destroy the client and the workqueue
  *
  * Context: process, may sleep, until all reads have completed. dm_iot logs the devices
  * that it waits for every 30 seconds.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Request mode: the I/O path of a map that gets requests, the twin of bio.c.  These are
+ * Request mode: the I/O path of a map that gets requests, the counterpart of bio.c.  These are
  * the methods of dm-rq; dm-rq.h has their contract.
  */
 
@@ -77,7 +77,7 @@ static enum dm_rq_map mpath_prep_map(struct dm_rq *drq, struct dm_rq_io *io,
 }
 
 /*
- * To avoid that lower layers spend time on retries that another path can serve, we ask
+ * To keep lower layers from spending time on retries that another path can serve, we ask
  * them to return errors at once, with the sense data; error.c decides about them.  Without
  * REQ_FAILFAST_DEV, SCSI sends a command that timed out to the same device five more
  * times.
@@ -211,7 +211,7 @@ static enum dm_rq_end end_held(struct mpath *m, struct dm_rq_io *io,
 
 static noinline enum dm_rq_end end_failed_request(struct mpath *m, struct dm_rq_io *io,
 						  struct request *clone,
-					  blk_status_t status)
+						  blk_status_t status)
 {
 	struct mpath_io *mio = dm_rq_io_data(io);
 	struct mpath_path *path = mio->path;

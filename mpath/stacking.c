@@ -64,8 +64,7 @@ static bool is_next_to(struct mpath *m, unsigned int level, bool down)
 
 /*
  * Count the maps of the list below (@down) or above @m, and @m.  If we find @m among
- * them, return more than the maximum.  Since maps without @m form no loop, we reach an
- * end.
+ * them, return more than the maximum.  The other maps form no loop, so the walk ends.
  */
 static unsigned int count_maps(struct mpath *m, bool down)
 {

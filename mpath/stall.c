@@ -140,7 +140,7 @@ static void mark_stalled(struct mpath *m, struct mpath_path *path)
 	if (changed)
 		mpath_path_warn_limit(path,
 				      " stalled: no completion for %u ms",
-			       m->stall.timeout);
+				      m->stall.timeout);
 }
 
 /*

@@ -3,6 +3,8 @@
  * Suspend and resume: dm core suspends a map to replace its table or to remove it.
  */
 
+#include <linux/ctype.h>
+
 #include "mpath/mpath.h"
 #include "mpath/group.h"
 #include "mpath/probe.h"
@@ -11,7 +13,7 @@
  * mpath_presuspend() - presuspend method
  * @ti: the target
  *
- * A flush suspend waits for all I/O.  To prevent that I/O waits for a path meanwhile, we
+ * A flush suspend waits for all I/O.  To keep I/O from waiting for a path meanwhile, we
  * turn queueing off until the resume.  In a noflush suspend we leave waiting requests in
  * the requeue list, for the next table.  In both we do so with requests that wait for a
  * hardware handler.
@@ -130,9 +132,17 @@ void mpath_stop(struct mpath *m)
  */
 void mpath_set_name(struct mpath *m)
 {
-	if (dm_copy_name_and_uuid(m->rq.md, m->name, NULL))
-		strscpy(m->name, dm_disk(m->rq.md)->disk_name,
-			sizeof(m->name));
+	char name[DM_NAME_LEN];
+	char *c;
+
+	if (dm_copy_name_and_uuid(m->rq.md, name, NULL))
+		strscpy(name, dm_disk(m->rq.md)->disk_name, sizeof(name));
+	/* dm permits any character but '/', and a log line must stay one line. */
+	for (c = name; *c; c++)
+		if (!isprint(*c))
+			*c = '?';
+	if (strcmp(name, m->name))
+		strscpy(m->name, name, sizeof(m->name));
 }
 
 /**

@@ -281,7 +281,7 @@ static int check_device(struct mpath *m, struct dm_target *ti, const char *name,
 	return 0;
 }
 
-/* Does blk_lld_busy() tell more than false? */
+/* Can blk_lld_busy() return true for this queue? */
 static bool has_lld_busy(struct block_device *bdev)
 {
 	struct request_queue *q = bdev_get_queue(bdev);
