@@ -112,13 +112,19 @@ sub inlined {
 	my $parameter = join '|', map { quotemeta } keys %value;
 	# The arguments of a call need no parentheses.
 	my $plain = $item->{value} =~ /^\w+\([\w, ]*\)$/;
+	my $simple = qr/^\w+(?:(?:->|\.)\w+|\[\w+\])*$/;
+	for my $p (keys %value) {
+		my $uses = () = $item->{value} =~ /(?<!->)(?<!\.)\b\Q$p\E\b/g;
+		refuse("$name uses its parameter $p more than once") if $uses > 1 && $value{$p} !~ $simple;
+	}
+	refuse("the value of $name needs parentheses") if $item->{value} =~ /\?|\|\||&&/;
 	my $result = '';
 	# split also returns the separators, so $part is a parameter or the text between two of them.
 	for my $part (split /(?<!->)(?<!\.)\b($parameter)\b/, $item->{value}) {
 		my $argument = $value{$part};
 		if (!defined $argument) {
 			$result .= $part;
-		} elsif ($plain || $argument =~ /^\w+(?:(?:->|\.)\w+|\[\w+\])*$/) {
+		} elsif ($plain || $argument =~ $simple) {
 			$result .= $argument;
 		} else {
 			$result .= "($argument)";
@@ -130,8 +136,11 @@ sub inlined {
 sub delete_calls {
 	my ($text, $name) = @_;
 	# If a call is the only statement of an if, else or loop, then we cannot just delete it.
+	(my $code = $text) =~ s{/\*.*?\*/}{}gs;
 	refuse("the call of $name is a branch of its own")
-		if $text =~ /(?:\)|else|do)\n\s*\Q$name\E\(/;
+		if $code =~ /(?:\)|else|do)\s*\n\s*\Q$name\E\(/;
+	refuse("a call of $name has a call as argument")
+		if $code =~ /\b\Q$name\E\([^;]*\w\(/;
 	$text =~ s/^\t+\Q$name\E\([^;]*\);\n//mg;
 	refuse("$name is used other than as a statement") if $text =~ /\b\Q$name\E\b/;
 	return $text;
