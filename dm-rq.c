@@ -8,11 +8,11 @@
  * construction of a clone, dispatch; then wake and initialization.
  *
  * How we use dm-mod: if a target answers clone_and_map_rq with
- * DM_MAPIO_SUBMITTED, it owns the request.  There are two ways to return it.
- * With blk_mq_complete_request(), dm-mod does its accounting, completes the
- * rest of the request with BLK_STS_OK and drops its reference to the map.  If
- * we need another status, or if the request returns to the block layer
- * unfinished, then we do the equivalent here.  The accounting of dm-mod misses
+ * DM_MAPIO_SUBMITTED, it owns the request.  Usually we return it with
+ * blk_mq_complete_request(): then dm-mod does its accounting, completes the rest
+ * of the request with BLK_STS_OK and drops its reference to the map.  If we need
+ * another status, or if the request returns to the block layer unfinished, then
+ * we do the equivalent here.  The accounting of dm-mod misses
  * the end of these requests, unless dm-mod exports a function for it: see
  * Documentation/dm-rq.rst.
  */

@@ -23,7 +23,7 @@
 /**
  * dm_rq_bio_record() - record a bio before a clone uses it
  * @details: the record
- * @bio: the only bio of a request, not submitted to the lower queue yet
+ * @bio: the first bio of a request, not submitted to the lower queue yet
  *
  * The lower queue advances bi_iter, and we change the device and the list.  The
  * start sector is not recorded because it is also that of the request.
