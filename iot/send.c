@@ -412,8 +412,8 @@ static bool next_piece(struct iot_region *r, bool nowait, struct bio **next)
 }
 
 /*
- * An unresponsive device may hold the whole reserve forever. To avoid that
- * other regions hang as well, let them fail after DM_IOT_MEMORY_WAIT.
+ * An unresponsive device may hold the whole reserve forever. To keep other
+ * regions from hanging as well, we let them fail after DM_IOT_MEMORY_WAIT.
  */
 static bool nomem_timed_out(struct iot_region *r)
 {

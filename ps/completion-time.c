@@ -50,7 +50,7 @@
  * Learning
  *
  * On each path we time one request per tick, from map to completion, and record
- * the load at its start.  If it took about its cost, it did not wait: we
+ * the load at its start.  If the request took about its cost, it did not wait: we
  * average the cost, and if the width was reached, we increment it.  If it took
  * longer and other requests were in flight, the load divided by its time is a
  * sample of the width.  A sample has a weight of at least an eighth.  The
