@@ -11,10 +11,10 @@
  *	3. if it did, sense key and additional codes: the answer of the device.
  *
  * The stock target sees the status only, and fails the path for each status that is
- * not in table 1.  Our clones carry REQ_FAILFAST_DEV.  Therefore SCSI does not retry most
- * commands that ended with a check condition, and we retry those of the REPEAT and WAIT
- * rows here, as often or for as long as SCSI would.  A command that timed out is not retried on the same path:
- * the next path gets the request.
+ * not in table 1.  Our clones carry REQ_FAILFAST_DEV.  Therefore SCSI does not retry
+ * most commands that ended with a check condition, and we retry those of the REPEAT and
+ * WAIT rows here, as often or for as long as SCSI would.  A command that timed out is
+ * not retried on the same path: the next path gets the request.
  */
 
 #include <linux/blk-mq.h>
