@@ -3,8 +3,6 @@
  * Messages from the administrator or multipathd to a live map.
  */
 
-#include <linux/slab.h>
-
 #include "mpath/mpath.h"
 #include "mpath/group.h"
 #include "mpath/probe.h"
