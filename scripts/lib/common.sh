@@ -19,10 +19,11 @@ PACKAGES_CHECK="$PACKAGES_PATCHES perl shellcheck udev python3-docutils build-es
 PACKAGES_KUNIT="flex bison"
 PACKAGES_DEBUG="libelf-dev"
 PACKAGES_SERIES="$PACKAGES_PATCHES flex bison bc sparse"
+PACKAGES_SUITE="mmdebstrap bubblewrap"
 # Unpacked only, for guests: if they were installed, they would claim disks of the host.
 PACKAGES_CLIENTS="multipath-tools sg3-utils lvm2"
 export REPO PACKAGES_BUILD PACKAGES_GUEST PACKAGES_CHECK PACKAGES_KUNIT PACKAGES_DEBUG PACKAGES_CLIENTS PACKAGES_PATCHES
-export PACKAGES_SERIES
+export PACKAGES_SERIES PACKAGES_SUITE
 
 say() { printf '%s: %s\n' "$PROG" "$*" >&2; }
 

@@ -4,21 +4,34 @@
 # kernel.sh - Debian's kernels, their headers and source, and programs for guests
 #
 # Everything is unpacked into the cache and never installed on the host. Source this after common.sh.
-#   kernel_setup 6.12|6.1	set KVER, KREL, KROOT (unpacked root), KDIR (build directory) and VMLINUZ; also for
-#				6.12-kasan, 6.12-kcsan and 6.12-builtin, see debug-kernel.sh
+#   ALL_KERNELS			all versions, the first ones first; 6.12+deb13 is Debian 13's, 6.12 Debian 12's
+#   kernel_setup VERSION	set KVER, KREL, KROOT (unpacked root), KDIR (build directory) and VMLINUZ; also for
+#				the debug kernels, see debug-kernel.sh
+#   kernel_run COMMAND...	run a command where the header tools of KVER work
 #   kernel_cached VERSION	succeed if it is in the cache; set KREL and KROOT
 #   config_last, config_is_whole	select and check lines of a kernel configuration
-#   source_setup 6.12		set KSRC, the whole source, which must not be written to
+#   source_setup VERSION	set KSRC, the whole source, which must not be written to
 #   clients_setup		set CLIENTS, a root directory with $PACKAGES_CLIENTS and those of their dependencies
 #				that the host does not have
 # All are quick if the cache is filled. DM_RQ_REFRESH=1 looks for a newer kernel.
 
 # shellcheck source=scripts/lib/debug-kernel.sh
 . "$(dirname "${BASH_SOURCE[0]}")/debug-kernel.sh"
+# shellcheck source=scripts/lib/debian.sh
+. "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
+
+ALL_KERNELS="7.3 6.12 6.1 7.2 6.12+deb13"
+
+kernel_suite() {
+	case $1 in
+	6.1 | 6.12 | 6.12-*) echo bookworm ;;
+	*) echo trixie ;;
+	esac
+}
 
 kernel_setup() {
 	KVER=$1
-	[[ " 6.12 6.1 $DEBUG_KERNELS " == *" $KVER "* ]] || die "unknown kernel '$KVER': 6.12 or 6.1, or $DEBUG_KERNELS"
+	[[ " $ALL_KERNELS $DEBUG_KERNELS " == *" $KVER "* ]] || die "unknown kernel '$KVER': one of $ALL_KERNELS $DEBUG_KERNELS"
 	if [ -n "${DM_RQ_REFRESH:-}" ] || ! kernel_cached "$KVER" || builtin_may_be_old "$KVER"; then
 		with_lock "kernel-$KVER" kernel_make "$KVER"
 	fi
@@ -67,17 +80,16 @@ config_is_whole() {
 # Runs in a subshell, under the lock.
 kernel_fetch() {
 	[ -n "${DM_RQ_REFRESH:-}" ] || ! kernel_cached "$1" || return 0
+	local suite
+	suite=$(kernel_suite "$1")
+	[ -z "${DM_RQ_REFRESH:-}" ] || suite_refresh "$suite"
 	KREL=$(newest_kernel "$1")
-	if [ -z "$KREL" ]; then
-		apt_update
-		KREL=$(newest_kernel "$1")
-	fi
-	[ -n "$KREL" ] || die "apt knows no linux-image of $1: are Debian 12's main and security suites in the sources?"
+	[ -n "$KREL" ] || die "there is no linux-image of $1 in $suite, its updates, backports and security updates"
 	KROOT=$CACHE/kernel-$KREL
 	if [ "$(cat "$KROOT/.stamp" 2>/dev/null)" != "$KROOT" ]; then
 		need_space "$CACHE" 1500
 		rm -rf "$KROOT"
-		kernel_unpack "$1"
+		kernel_unpack "$1" "$suite"
 		printf '%s\n' "$KROOT" >"$KROOT/.stamp"
 	fi
 	printf '%s\n' "$KREL" >"$CACHE/kernel-$1.release.new"
@@ -86,47 +98,52 @@ kernel_fetch() {
 
 # Print the highest version of the plain flavour: not cloud, rt, unsigned or dbg.
 newest_kernel() {
-	local pattern
+	local release
 	case $1 in
-	6.12) pattern='^linux-image-6\.12\.[0-9]+\+deb12-amd64$' ;;
-	6.1) pattern='^linux-image-6\.1\.0-[0-9]+-amd64$' ;;
+	6.1) release='6\.1\.0-[0-9]+' ;;
+	6.12) release='6\.12\.[0-9]+\+deb12' ;;
+	*) release="${1%+*}"'\.[0-9]+\+deb13' ;;
 	esac
-	apt-cache pkgnames "linux-image-$1." | sed -nE "/$pattern/s/^linux-image-//p" | sort -V | tail -n 1
+	suite_knows "$(kernel_suite "$1")" "^linux-image-$release-amd64\$" | sed 's/^linux-image-//' | sort -V | tail -n 1
 }
 
+# Since 7.0, the image and the modules are in packages of their own.
 kernel_packages() {
 	local base=${KREL%-amd64}
-	echo "linux-image-$KREL" "linux-headers-$KREL" "linux-headers-$base-common"
+	echo "linux-headers-$KREL" "linux-headers-$base-common"
 	case $1 in
-	6.12) echo "linux-kbuild-$base" ;;
-	6.1) echo "linux-kbuild-6.1" "linux-compiler-gcc-12-x86" ;;
+	6.1) echo "linux-image-$KREL" linux-kbuild-6.1 linux-compiler-gcc-12-x86 ;;
+	6.12*) echo "linux-image-$KREL" "linux-kbuild-$base" ;;
+	*) echo "linux-binary-$KREL" "linux-modules-$KREL" "linux-base-$KREL" "linux-kbuild-$base" ;;
 	esac
 }
 
 kernel_unpack() {
-	local deb
+	local deb dir=$CACHE/download-$KREL
 	# shellcheck disable=SC2046 # package names
-	fetch_debs "$CACHE/download-$KREL" $(kernel_packages "$1")
+	suite_fetch "$2" "$dir" $(kernel_packages "$1")
 	mkdir -p "$KROOT"
-	for deb in "$CACHE/download-$KREL"/*.deb; do
+	for deb in "$dir"/*.deb; do
 		dpkg -x "$deb" "$KROOT" || die "cannot unpack $deb: disk full?"
 	done
-	rm -rf "$CACHE/download-$KREL"
-	sed -i "s|^include /usr/src/|include $KROOT/usr/src/|" "$KROOT/usr/src/linux-headers-$KREL/Makefile"
+	rm -rf "$dir"
+	sed -i "s|/usr/src/|$KROOT/usr/src/|" "$KROOT/usr/src/linux-headers-$KREL/Makefile"
+	[ -e "$KROOT/lib/modules" ] || ln -s usr/lib "$KROOT/lib"
+	mkdir -p "$KROOT/boot"
+	[ -e "$KROOT/boot/vmlinuz-$KREL" ] || ln -s "../lib/modules/$KREL/vmlinuz" "$KROOT/boot/vmlinuz-$KREL"
 	need_packages kmod
 	depmod -b "$KROOT" "$KREL"
 }
 
-# fetch_debs DIR PACKAGE...: download the newest version of each. If that fails, then update the lists and try again.
-fetch_debs() {
-	local dir=$1
-	shift
-	rm -rf "$dir"
-	mkdir -p "$dir"
-	cd "$dir" || die "cannot write to $dir"
-	step "downloading $*" apt-get -q download "$@" && return 0
-	apt_update
-	step "downloading $*" apt-get -q download "$@" || die "cannot download $*: no network, or a package is gone"
+# A newer release's header tools run in a root of that release. Those of an older release run on the host.
+kernel_run() {
+	local suite
+	suite=$(kernel_suite "$KVER")
+	if [ "$suite" = trixie ] && [ "$HOST_SUITE" = bookworm ]; then
+		in_suite "$suite" "$@"
+	else
+		"$@"
+	fi
 }
 
 source_setup() {
@@ -144,8 +161,7 @@ source_fetch() {
 	need_space "$CACHE" 2000
 	rm -rf "$KSRC"
 	mkdir -p "$KSRC"
-	apt_knows "linux-source-$1" || apt_update
-	fetch_debs "$dir" "linux-source-$1"
+	suite_fetch "$(kernel_suite "$1")" "$dir" "linux-source-$1"
 	step "unpacking the source of $1" source_unpack "$1" "$dir"
 	rm -rf "$dir"
 	printf '%s\n' "$KSRC" >"$KSRC/.stamp"
@@ -178,7 +194,7 @@ clients_fetch() {
 	rm -rf "$CLIENTS"
 	mkdir -p "$CLIENTS/usr"
 	if [ ${#packages[@]} -gt 0 ]; then
-		fetch_debs "$dir" "${packages[@]}"
+		suite_fetch "$HOST_SUITE" "$dir" "${packages[@]}"
 		for deb in "$dir"/*.deb; do
 			dpkg -x "$deb" "$CLIENTS" || die "cannot unpack $deb: disk full?"
 		done

@@ -8,7 +8,7 @@
 #   read_times			read the expected times
 #   field KIND/NAME FIELD [DEFAULT]	set REPLY to the value of a header
 #   expected KERNEL KIND/NAME	set REPLY to the expected seconds on a kernel
-#   choose_tests		set HOST_TESTS, KUNIT_SUITES, and GUEST_TESTS and HARNESS_TESTS by kernel
+#   choose_tests		set HOST_TESTS, KUNIT_SUITES and KUNIT_KERNELS, and GUEST_TESTS and HARNESS_TESTS by kernel
 #   refuse_unknown_names	die if a word of SELECTION is neither a test nor a group nor a kind
 #   list_tests			print all tests
 #   list_long			print the stored results of long tests, and whether they are older than the code
@@ -16,6 +16,8 @@
 # KIND is guest, host, harness or kunit. We return values in REPLY to avoid a subshell per test.
 
 TESTS=$REPO/tests
+# The suites are built for these kernels.
+ALL_KUNIT_KERNELS="7.3 6.12"
 # Expected times: kernel, kind, name, seconds, and how many of these the test only waited.
 TIMES=$TESTS/results/times.tsv
 LONG_RESULTS=$TESTS/results/long.txt
@@ -107,7 +109,7 @@ left_out() {
 # runs_on NAME KERNEL: succeed if the guest test is wanted and can run on this kernel
 runs_on() {
 	local key=guest/$1 group
-	field "$key" kernels '6.12 6.1'
+	field "$key" kernels '7.3 6.12 6.1'
 	[[ " $REPLY " == *" ${2%-*} "* ]] || return 1
 	field "$key" not
 	[[ " $REPLY " != *" $2 "* ]] || return 1
@@ -121,7 +123,7 @@ runs_on() {
 
 choose_tests() {
 	local kernel name plain=''
-	HOST_TESTS=() KUNIT_SUITES=()
+	HOST_TESTS=() KUNIT_SUITES=() KUNIT_KERNELS=''
 	for kernel in "${KERNELS[@]}"; do
 		is_debug_kernel "$kernel" || plain=yes
 		GUEST_TESTS[$kernel]='' HARNESS_TESTS[$kernel]=''
@@ -132,8 +134,9 @@ choose_tests() {
 			field "harness/$name" kernel 6.12
 			[ "$REPLY" != "$kernel" ] || ! wanted harness "$name" || HARNESS_TESTS[$kernel]+=" $name"
 		done
-		# The suites are built for 6.12 only.
-		[ "$kernel" = 6.12 ] || continue
+		[[ " $ALL_KUNIT_KERNELS " == *" $kernel "* ]] || continue
+		KUNIT_KERNELS+=" $kernel"
+		KUNIT_SUITES=()
 		for name in ${NAMES[kunit]}; do
 			! wanted kunit "$name" || KUNIT_SUITES+=("$name")
 		done
@@ -149,7 +152,7 @@ refuse_unknown_names() {
 	local word key
 	for word in ${SELECTION[@]+"${SELECTION[@]}"}; do
 		case $word in
-		build | guest | host | kunit | harness | build-6.*) continue ;;
+		build | guest | host | kunit | harness | build-[67].*) continue ;;
 		esac
 		for key in "${!FIELDS[@]}"; do
 			case $key:${FIELDS[$key]} in
@@ -175,7 +178,7 @@ list_tests() {
 			long=$REPLY
 			case $kind in
 			guest)
-				field "guest/$name" kernels '6.12 6.1'
+				field "guest/$name" kernels '7.3 6.12 6.1'
 				text=" ($REPLY${long:+; $long with --long})"
 				;;
 			host) text=${long:+ (with --long)} ;;

@@ -2,8 +2,10 @@
 # shellcheck shell=bash
 #
 # uml.sh - build user-mode Linux and run KUnit suites in it. Sourced after kernel.sh.
-# The kernel is 6.12 with tests/.kunitconfig. This repository is drivers/md/dm-mpath-rq/ there, and all of our code is built in.
-#   uml_is_built		true if the next build only takes seconds
+# The kernel has tests/.kunitconfig. This repository is drivers/md/dm-mpath-rq/ there, and all of our code is built in.
+#   uml_setup VERSION		sets UML_VERSION, UML_TREE, UML_BUILD and UML_COVERAGE, the directories of this kernel in the
+#				cache, for all other functions; unpacks the source
+#   uml_is_built VERSION		true if the next build only takes seconds
 #   uml_build PROGRAM MAKE-ARGUMENT...	builds the kernel and copies it to PROGRAM
 #   uml_build_coverage PROGRAM	builds a kernel that counts how often each line of drivers/md runs. The counts are written
 #				beside the objects, in $UML_COVERAGE
@@ -14,15 +16,26 @@
 #				suite is `ok`, and otherwise prints the reason
 # All builds share one tree and its objects in the cache to avoid compiling unchanged files.
 
-UML_TREE=$CACHE/uml-6.12/tree
-UML_BUILD=$CACHE/uml-6.12/build
-UML_COVERAGE=$CACHE/uml-6.12/coverage
-# We use the compiler of the modules.
 UML_MAKE=(make -s ARCH=um CC=gcc-12 HOSTCC=gcc-12)
 
-uml_is_built() { [ -x "$UML_BUILD/linux" ] && uml_has_tree; }
+uml_setup() {
+	source_setup "$1"
+	uml_directories "$1"
+}
 
-uml_build() { with_lock uml-6.12 uml_build_locked "$@"; }
+uml_directories() {
+	UML_VERSION=$1
+	UML_TREE=$CACHE/uml-$1/tree
+	UML_BUILD=$CACHE/uml-$1/build
+	UML_COVERAGE=$CACHE/uml-$1/coverage
+}
+
+uml_is_built() {
+	uml_directories "$1"
+	[ -x "$UML_BUILD/linux" ] && uml_has_tree
+}
+
+uml_build() { with_lock "uml-$UML_VERSION" uml_build_locked "$@"; }
 
 # with_lock runs this in a subshell.
 uml_build_locked() {
@@ -44,7 +57,7 @@ uml_build_locked() {
 	mv "$program.new" "$program"
 }
 
-uml_build_coverage() { with_lock uml-6.12 uml_build_coverage_locked "$1"; }
+uml_build_coverage() { with_lock "uml-$UML_VERSION" uml_build_coverage_locked "$1"; }
 
 # We start with a copy of the other build to avoid compiling more than drivers/md.
 uml_build_coverage_locked() {
