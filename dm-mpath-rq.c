@@ -13,6 +13,7 @@
 #include "mpath/mpath.h"
 #include "mpath/group.h"
 #include "mpath/probe.h"
+#include "dm-rq-compat.h"
 
 #define DM_MSG_PREFIX "mpath-rq"
 
@@ -103,7 +104,7 @@ void mpath_dtr(struct dm_target *ti)
  * tries again.  If the map is not as large as the device, we return 1, so that dm core
  * requires CAP_SYS_RAWIO.
  */
-static int mpath_prepare_ioctl(struct dm_target *ti, struct block_device **bdev)
+static int mpath_prepare_ioctl(DM_RQ_IOCTL_ARGS)
 {
 	struct mpath *m = mpath_of(ti);
 	struct mpath_path *path = mpath_find_path(m, 0, REQ_OP_READ);

@@ -372,7 +372,7 @@ static void end_clone_slow(struct dm_rq_io *io, struct request *rq,
  * Context: completion of the lower driver, hard irq possible; also within
  * blk_insert_cloned_request(), below our own queue_rq.
  */
-static enum rq_end_io_ret end_clone(struct request *clone, blk_status_t status)
+static enum rq_end_io_ret end_clone(DM_RQ_END_IO_ARGS)
 {
 	struct dm_rq_io *io = clone->end_io_data;
 	struct request *rq = dm_rq_request(io);

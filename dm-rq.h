@@ -47,7 +47,7 @@ struct dm_rq;
  * @next: bi_next
  * @size: bi_iter.bi_size; bi_iter.bi_sector is that of the request
  * @idx: bi_iter.bi_idx
- * @bvec_done: bi_iter.bi_bvec_done
+ * @offset: bi_iter.bi_offset
  * @flags: bi_flags
  */
 struct dm_rq_bio_details {
@@ -55,7 +55,7 @@ struct dm_rq_bio_details {
 	struct bio *next;
 	unsigned int size;
 	unsigned int idx;
-	unsigned int bvec_done;
+	unsigned int offset;
 	unsigned short flags;
 };
 

@@ -40,7 +40,7 @@ static inline void dm_rq_bio_record(struct dm_rq_bio_details *details,
 	details->next = bio->bi_next;
 	details->size = bio->bi_iter.bi_size;
 	details->idx = bio->bi_iter.bi_idx;
-	details->bvec_done = bio->bi_iter.bi_bvec_done;
+	details->offset = bio->bi_iter.bi_offset;
 	details->flags = bio->bi_flags;
 }
 
@@ -100,7 +100,7 @@ static inline void dm_rq_bio_restore(const struct dm_rq_bio_details *details,
 	bio->bi_iter.bi_sector = sector;
 	bio->bi_iter.bi_size = details->size;
 	bio->bi_iter.bi_idx = details->idx;
-	bio->bi_iter.bi_bvec_done = details->bvec_done;
+	bio->bi_iter.bi_offset = details->offset;
 	bio->bi_flags = details->flags;
 	dm_rq_bio_reset_remaining(bio);
 }

@@ -21,6 +21,44 @@
 #define BLK_STS_RESV_CONFLICT	BLK_STS_NEXUS
 #endif
 
+#ifndef DM_RQ_HAVE_BI_OFFSET
+/* The position of a bvec_iter within its bvec was renamed. */
+#define bi_offset	bi_bvec_done
+#endif
+
+/* A newer block layer tells the callback in which batch the driver completes the request. */
+#ifdef DM_RQ_HAVE_END_IO_BATCH
+#define DM_RQ_END_IO_ARGS	struct request *clone, blk_status_t status, \
+				const struct io_comp_batch *iob
+#else
+#define DM_RQ_END_IO_ARGS	struct request *clone, blk_status_t status
+#endif
+
+/* A newer dm core passes the ioctl, so that a target can carry out one of its own. */
+#ifdef DM_RQ_HAVE_IOCTL_FORWARD
+#define DM_RQ_IOCTL_ARGS	struct dm_target *ti, struct block_device **bdev, \
+				unsigned int cmd, unsigned long arg, bool *forward
+#else
+#define DM_RQ_IOCTL_ARGS	struct dm_target *ti, struct block_device **bdev
+#endif
+
+/**
+ * dm_rq_prepare_ioctl() - ask a target for the device of an ioctl, as dm core does
+ * @ti: the target
+ * @bdev: set to the device
+ *
+ * Return: result of the target's method.
+ */
+static inline int dm_rq_prepare_ioctl(struct dm_target *ti,
+				      struct block_device **bdev)
+{
+#ifdef DM_RQ_HAVE_IOCTL_FORWARD
+	return ti->type->prepare_ioctl(ti, bdev, 0, 0, NULL);
+#else
+	return ti->type->prepare_ioctl(ti, bdev);
+#endif
+}
+
 /**
  * dm_rq_copy_ioprio() - copy the priority of a request
  * @to: the clone

@@ -49,8 +49,10 @@ sub definitions {
 	while ($body =~ m{\G\s*(?=\S)}gc) {
 		my $comment = $body =~ m{\G(/\*.*?\*/\n)}gcs ? $1 : '';
 		next if $body =~ m{\G(?=\n)}gc;	# unifdef has dropped what this comment describes
-		if ($body =~ m{\G#define (\w+)[ \t]+(\S[^\n]*)\n}gc) {
-			push @items, { kind => 'macro', name => $1, value => $2 };
+		if ($body =~ m{\G#define (\w+)[ \t]+((?:[^\n]*\\\n)*[^\n]*\S[^\n]*)\n}gc) {
+			my ($macro, $value) = ($1, $2);
+			$value =~ s/\s*\\\n\s*/ /g;
+			push @items, { kind => 'macro', name => $macro, value => $value };
 		} elsif ($body =~ m{\G(struct (\w+) \{\n.*?^\};\n)}gcms) {
 			push @items, { kind => 'rest', name => $2, code => $comment . $1 };
 		} elsif ($body =~ m!\G(static inline [^;{]*?\b(\w+)\(([^)]*)\)\n\{\n(.*?)^\}\n)!gcms) {
@@ -110,20 +112,21 @@ sub inlined {
 	@value{@{$item->{parameters}}} = @arguments;
 	refuse("a call of $name has too few or too many arguments") if @arguments != keys %value;
 	my $parameter = join '|', map { quotemeta } keys %value;
-	# The arguments of a call need no parentheses.
-	my $plain = $item->{value} =~ /^\w+\([\w, ]*\)$/;
 	my $simple = qr/^\w+(?:(?:->|\.)\w+|\[\w+\])*$/;
 	for my $p (keys %value) {
 		my $uses = () = $item->{value} =~ /(?<!->)(?<!\.)\b\Q$p\E\b/g;
 		refuse("$name uses its parameter $p more than once") if $uses > 1 && $value{$p} !~ $simple;
 	}
 	refuse("the value of $name needs parentheses") if $item->{value} =~ /\?|\|\||&&/;
+	# split also returns the separators, so a part is a parameter or the text between two of them.
+	my @parts = split /(?<!->)(?<!\.)\b($parameter)\b/, $item->{value};
 	my $result = '';
-	# split also returns the separators, so $part is a parameter or the text between two of them.
-	for my $part (split /(?<!->)(?<!\.)\b($parameter)\b/, $item->{value}) {
-		my $argument = $value{$part};
+	for my $n (0 .. $#parts) {
+		my $argument = $value{$parts[$n]};
+		# The arguments of a call need no parentheses.
+		my $plain = $result =~ /[(,]\s*$/ && ($parts[$n + 1] // '') =~ /^\s*[,)]/;
 		if (!defined $argument) {
-			$result .= $part;
+			$result .= $parts[$n];
 		} elsif ($plain || $argument =~ $simple) {
 			$result .= $argument;
 		} else {
@@ -131,6 +134,26 @@ sub inlined {
 		}
 	}
 	return $result;
+}
+
+# Replace a macro. If a list of parameters no longer fits on its line, then we break it after commas.
+sub replace_macro {
+	my ($text, $item) = @_;
+	my @lines = split /^/, $text;
+	for my $line (@lines) {
+		next unless $line =~ s/\b\Q$item->{name}\E\b/$item->{value}/g;
+		my ($before) = $line =~ /\A(\w[^(]*\()/ or next;
+		my $column = length $before;
+		my $indent = "\t" x ($column / 8) . ' ' x ($column % 8);
+		my ($rest, $width) = ($line, 80);
+		$line = '';
+		while (length($rest) > $width + 1 && $rest =~ /\A(.{1,@{[$width - 1]}},) (.*)\z/s) {
+			$line .= "$1\n$indent";
+			($rest, $width) = ($2, 80 - $column);
+		}
+		$line .= $rest;
+	}
+	return join '', @lines;
 }
 
 sub delete_calls {
@@ -179,7 +202,7 @@ sub apply {
 	my ($item, $text) = @_;
 	my $name = $item->{name};
 	return $text unless $text =~ /\b\Q$name\E\b/;
-	return $text =~ s/\b\Q$name\E\b/$item->{value}/gr if $item->{kind} eq 'macro';
+	return replace_macro($text, $item) if $item->{kind} eq 'macro';
 	return delete_calls($text, $name) if $item->{kind} eq 'empty';
 	return replace_calls($text, $name, sub { inlined($item, @_) });
 }

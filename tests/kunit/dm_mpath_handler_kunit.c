@@ -117,15 +117,14 @@ static int suite_init(struct kunit_suite *suite)
 static bool is_scsi_debug(void)
 {
 	struct file *file = bdev_file_open_by_dev(MKDEV(8, 0), BLK_OPEN_READ, NULL, NULL);
-	struct scsi_device *sdev;
+	struct device *parent;
 	bool is;
 
 	if (IS_ERR(file))
 		return false;
-	sdev = scsi_device_from_queue(bdev_get_queue(file_bdev(file)));
-	is = sdev && !strcmp(sdev->host->hostt->proc_name, "scsi_debug");
-	if (sdev)
-		put_device(&sdev->sdev_gendev);
+	parent = disk_to_dev(file_bdev(file)->bd_disk)->parent;
+	is = parent && scsi_is_sdev_device(parent) &&
+	     !strcmp(to_scsi_device(parent)->host->hostt->proc_name, "scsi_debug");
 	bdev_fput(file);
 	return is;
 }

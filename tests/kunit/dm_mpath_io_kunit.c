@@ -10,6 +10,7 @@
  */
 
 #include "dm_mpath_kunit.h"
+#include "dm-rq-compat.h"
 
 #define RQ		"0 0 " ONE_GROUP
 #define BIO		"2 queue_mode bio 0 " ONE_GROUP
@@ -287,13 +288,13 @@ static void ioctl_test(struct kunit *test)
 	struct dm_target *ti = map_target(map);
 	struct block_device *bdev;
 
-	KUNIT_EXPECT_EQ(test, ti->type->prepare_ioctl(ti, &bdev), 0);
+	KUNIT_EXPECT_EQ(test, dm_rq_prepare_ioctl(ti, &bdev), 0);
 	KUNIT_EXPECT_PTR_EQ(test, bdev, path_nr(m, 1)->ps.dev->bdev);
 	mpath_fail_path(path_nr(m, 1), "kunit");
 	mpath_fail_path(path_nr(m, 2), "kunit");
-	KUNIT_EXPECT_EQ(test, ti->type->prepare_ioctl(ti, &bdev), -EIO);
+	KUNIT_EXPECT_EQ(test, dm_rq_prepare_ioctl(ti, &bdev), -EIO);
 	mpath_set_queueing(m, true);
-	KUNIT_EXPECT_EQ(test, ti->type->prepare_ioctl(ti, &bdev), -ENOTCONN);
+	KUNIT_EXPECT_EQ(test, dm_rq_prepare_ioctl(ti, &bdev), -ENOTCONN);
 }
 
 static struct kunit_case io_cases[] = {

@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "../../../dm-core.h"
 #include "dm_rq_kunit.h"
 
 /* ---- disks ---- */
@@ -184,7 +185,7 @@ void lower_create(struct kunit *test, struct lower *l, unsigned int depth,
 	l->tags.nr_hw_queues = 1;
 	l->tags.queue_depth = depth;
 	l->tags.numa_node = NUMA_NO_NODE;
-	l->tags.flags = BLK_MQ_F_SHOULD_MERGE | flags;
+	l->tags.flags = flags;
 	KUNIT_ASSERT_EQ(test, blk_mq_alloc_tag_set(&l->tags), 0);
 	disk = blk_mq_alloc_disk(&l->tags, &lim, l);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, disk);
@@ -275,7 +276,7 @@ void map_start(struct map *map, const char *target, const char *text)
 	dm_lock_md_type(map->md);
 	r = new_table(map, target, text, &table);
 	if (!r) {
-		dm_set_md_type(map->md, dm_table_get_type(table));
+		map->md->type = dm_table_get_type(table);
 		r = dm_setup_md_queue(map->md, table);
 		if (r)
 			dm_table_destroy(table);

@@ -29,6 +29,10 @@
 #include <linux/seq_file.h>
 #include <linux/timer.h>
 
+#ifndef IOT_HAVE_TIMER_DESTROY
+#define timer_destroy_on_stack	destroy_timer_on_stack
+#endif
+
 #define WARM_UP		200
 #define IOS		1000
 #define CALIBRATE_MS	100
@@ -87,10 +91,27 @@ static void ended(struct sent_ios *sent, bool bad)
 		complete(&sent->done);
 }
 
+#ifdef IOT_HAVE_DM_IO_UNSUP
+static void stock_notify(unsigned long error, unsigned long unsup, void *context)
+{
+	ended(context, error || unsup);
+}
+
+static int stock_dm_io(struct dm_io_request *req, struct dm_io_region *where)
+{
+	return dm_io(req, 1, where, NULL, NULL, IOPRIO_DEFAULT);
+}
+#else
 static void stock_notify(unsigned long error, void *context)
 {
 	ended(context, error);
 }
+
+static int stock_dm_io(struct dm_io_request *req, struct dm_io_region *where)
+{
+	return dm_io(req, 1, where, NULL, IOPRIO_DEFAULT);
+}
+#endif
 
 static struct block_device *bdev_of(struct sent_ios *sent)
 {
@@ -113,7 +134,7 @@ static int stock_io(blk_opf_t opf, struct sent_ios *sent)
 		.client = stock_client,
 	};
 
-	return dm_io(&req, 1, &where, NULL, IOPRIO_DEFAULT);
+	return stock_dm_io(&req, &where);
 }
 
 static void our_notify(const struct dm_iot_region_state *state, void *context)
@@ -274,7 +295,7 @@ static u64 cost_of_turn(void)
 	turns = wait_in_turns();
 	begun = ktime_get_ns() - begun;
 	timer_delete_sync(&timer);
-	destroy_timer_on_stack(&timer);
+	timer_destroy_on_stack(&timer);
 	return (begun << 10) / turns;
 }
 

@@ -8,12 +8,41 @@
 
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
+#include <linux/hrtimer.h>
 
 #ifdef RQT_HAVE_RESV_CONFLICT
 #define RQT_STS_RESV	BLK_STS_RESV_CONFLICT
 #else
 #define RQT_STS_RESV	BLK_STS_NEXUS
 #endif
+
+/* Type of a NUMA node in init_request */
+#ifdef RQT_HAVE_INT_NODE
+#define RQT_NODE	int
+#else
+#define RQT_NODE	unsigned int
+#endif
+
+#ifndef RQT_HAVE_SHOULD_MERGE
+/* The block layer may always merge. */
+#define BLK_MQ_F_SHOULD_MERGE	0
+#endif
+
+/**
+ * rqt_timer_setup() - initialize a timer
+ * @timer: the timer
+ * @fn: its function
+ */
+static inline void rqt_timer_setup(struct hrtimer *timer,
+				   enum hrtimer_restart (*fn)(struct hrtimer *timer))
+{
+#ifdef RQT_HAVE_HRTIMER_SETUP
+	hrtimer_setup(timer, fn, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+#else
+	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	timer->function = fn;
+#endif
+}
 
 /**
  * struct rqt_limits - limits of a path, independent of the kernel version

@@ -711,15 +711,14 @@ static enum blk_eh_timer_return rqt_timeout(struct request *rq)
 }
 
 static int rqt_init_request(struct blk_mq_tag_set *set, struct request *rq,
-			    unsigned int hctx_idx, unsigned int numa_node)
+			    unsigned int hctx_idx, RQT_NODE numa_node)
 {
 	struct rqt_cmd *cmd = blk_mq_rq_to_pdu(rq);
 
 	atomic_set(&cmd->state, RQT_CMD_IDLE);
 	INIT_LIST_HEAD(&cmd->node);
 	INIT_WORK(&cmd->work, rqt_work);
-	hrtimer_init(&cmd->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
-	cmd->timer.function = rqt_timer;
+	rqt_timer_setup(&cmd->timer, rqt_timer);
 	return 0;
 }
 
