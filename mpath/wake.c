@@ -82,11 +82,12 @@ void mpath_wake_and_wait(struct mpath *m)
  */
 int mpath_wake_init(void)
 {
-	mpath_wq = alloc_workqueue("mpath-rq", WQ_MEM_RECLAIM, 0);
+	/* Unbound: the work is rare, and must not wait for a busy CPU. */
+	mpath_wq = alloc_workqueue("mpath-rq", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!mpath_wq)
 		return -ENOMEM;
-	mpath_handler_wq = alloc_workqueue("mpath-rq-handler", WQ_MEM_RECLAIM,
-					   0);
+	mpath_handler_wq = alloc_workqueue("mpath-rq-handler",
+					   WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!mpath_handler_wq) {
 		destroy_workqueue(mpath_wq);
 		return -ENOMEM;

@@ -572,7 +572,7 @@ static void stopped_probe_test(struct kunit *test)
 	p->text = text_of(test);
 	INIT_WORK(&p->work, probing_work);
 	init_completion(&p->done);
-	queue_work(system_unbound_wq, &p->work);
+	schedule_work(&p->work);
 	KUNIT_EXPECT_TRUE(test, COMES(lower_held(&map->a) + lower_held(&map->b) == 2));
 	map_suspend(map, NOFLUSH);
 	KUNIT_EXPECT_TRUE(test, COMES(completion_done(&p->done)));

@@ -331,7 +331,7 @@ void map_suspend_beside(struct map *map, unsigned int flags)
 {
 	map->suspend_flags = flags;
 	reinit_completion(&map->suspended);
-	queue_work(system_unbound_wq, &map->suspend_work);
+	schedule_work(&map->suspend_work);
 }
 
 void map_resume(struct map *map)

@@ -941,7 +941,7 @@ static int __init rqt_init(void)
 		return ret;
 
 	ret = -ENOMEM;
-	rqt_wq = alloc_workqueue("rqt", WQ_MEM_RECLAIM, 0);
+	rqt_wq = alloc_workqueue("rqt", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!rqt_wq)
 		goto out_store;
 

@@ -415,7 +415,7 @@ static int __init rqt_handler_init(void)
 	lines = kvcalloc(LINES, TEXT_CHARS, GFP_KERNEL);
 	if (!lines)
 		return -ENOMEM;
-	answer_wq = alloc_workqueue("rqt-handler", 0, 0);
+	answer_wq = alloc_workqueue("rqt-handler", WQ_UNBOUND, 0);
 	r = answer_wq ? scsi_register_device_handler(&rqt_handler) : -ENOMEM;
 	if (r)
 		goto free;
