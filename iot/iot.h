@@ -46,6 +46,7 @@
  * @handles: reserve of handles, each with room for @devices regions
  * @bounces: reserve of page sets for copied pieces (struct iot_bounce)
  * @bios: bio set; the front padding of its bios holds a struct iot_bio
+ * @reserve: reserve of struct iot_bio, each with bio_vecs
  * @wq: workqueue for regions and bios that the caller could not send
  * @refs: one reference of the creator, and one per handle
  * @calls: number of handles with work pending
@@ -70,6 +71,7 @@ struct dm_iot_client {
 	mempool_t handles;
 	mempool_t bounces;
 	struct bio_set bios;
+	mempool_t reserve;
 	struct workqueue_struct *wq;
 	refcount_t refs;
 	atomic_t calls;
@@ -112,6 +114,8 @@ struct iot_cursor {
  * @region: the region; the bio has one reference to it
  * @bounce: reserved page set that the bio uses, or NULL if its pages come from
  *	the system or from the caller
+ * @vecs: %BIO_MAX_VECS bio_vecs if the piece is from the client's reserve, NULL
+ *	if it is from the bio set
  * @cursor: position of its data in the caller's memory
  * @iter: iterator of @bio as it was submitted
  * @bio: the bio; the last member, as bio_alloc_bioset() requires
@@ -119,6 +123,7 @@ struct iot_cursor {
 struct iot_bio {
 	struct iot_region *region;
 	struct iot_bounce *bounce;
+	struct bio_vec *vecs;
 	struct iot_cursor cursor;
 	struct bvec_iter iter;
 	struct bio bio;

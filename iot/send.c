@@ -255,24 +255,72 @@ static void add_callers_pages(struct iot_bio *io, unsigned int bytes)
 
 /* ---- bios ---- */
 
-/* Use the region's embedded bio for a small first piece, else the bio set. */
+static void free_reserve(void *element, void *data)
+{
+	struct iot_bio *io = element;
+
+	kfree(io->vecs);
+	kfree(io);
+}
+
+static void *alloc_reserve(gfp_t gfp, void *data)
+{
+	struct iot_bio *io = kmalloc(sizeof(*io), gfp);
+
+	if (!io)
+		return NULL;
+	io->vecs = kmalloc_array(BIO_MAX_VECS, sizeof(*io->vecs), gfp);
+	if (!io->vecs) {
+		kfree(io);
+		return NULL;
+	}
+	return io;
+}
+
+/*
+ * A bio set also has a reserve, but newer kernels use it only for allocations
+ * that may sleep.
+ */
+static noinline struct bio *alloc_bio(struct iot_region *r, unsigned int vecs,
+				      blk_opf_t opf)
+{
+	struct dm_iot_client *client = iot_client_of(r);
+	struct iot_bio *io;
+	struct bio *bio;
+
+	bio = bio_alloc_bioset(r->bdev, vecs, opf, IOT_GFP, &client->bios);
+	if (likely(bio)) {
+		iot_bio_of(bio)->vecs = NULL;
+		return bio;
+	}
+	io = mempool_alloc(&client->reserve, IOT_GFP);
+	if (!io)
+		return NULL;
+	bio_init(&io->bio, r->bdev, vecs ? io->vecs : NULL, vecs, opf);
+	return &io->bio;
+}
+
+/* Use the region's embedded bio for a small first piece. */
 static struct bio *get_bio(struct iot_region *r, unsigned int vecs, blk_opf_t opf)
 {
 	struct bio *bio = &iot_first(r)->bio;
 
 	if (unlikely(r->sent || vecs > ARRAY_SIZE(r->first_vecs)))
-		return bio_alloc_bioset(r->bdev, vecs, opf, IOT_GFP,
-					&iot_client_of(r)->bios);
+		return alloc_bio(r, vecs, opf);
 	bio_init(bio, r->bdev, vecs ? r->first_vecs : NULL, vecs, opf);
 	return bio;
 }
 
 static void put_bio(struct iot_bio *io)
 {
-	if (likely(io == iot_first(io->region)))
+	if (likely(io == iot_first(io->region))) {
 		bio_uninit(&io->bio);
-	else
+	} else if (unlikely(io->vecs)) {
+		bio_uninit(&io->bio);
+		mempool_free(io, &iot_client_of(io->region)->reserve);
+	} else {
 		bio_put(&io->bio);
+	}
 }
 
 /* ---- completion ---- */
@@ -493,20 +541,23 @@ int iot_send_init(struct dm_iot_client *client, unsigned int pieces)
 {
 	int r;
 
-	r = bioset_init(&client->bios, pieces, offsetof(struct iot_bio, bio),
-			BIOSET_NEED_BVECS);
-	if (r || !client->pages)
-		return r;
-	r = mempool_init(&client->bounces, pieces, alloc_bounce, free_bounce,
-			 client);
+	r = bioset_init(&client->bios, BIO_POOL_SIZE,
+			offsetof(struct iot_bio, bio), BIOSET_NEED_BVECS);
 	if (r)
-		bioset_exit(&client->bios);
+		return r;
+	r = mempool_init(&client->reserve, pieces, alloc_reserve, free_reserve,
+			 client);
+	if (!r && client->pages)
+		r = mempool_init(&client->bounces, pieces, alloc_bounce,
+				 free_bounce, client);
+	if (r)
+		iot_send_exit(client);
 	return r;
 }
 
 void iot_send_exit(struct dm_iot_client *client)
 {
-	if (client->pages)
-		mempool_exit(&client->bounces);
+	mempool_exit(&client->bounces);
+	mempool_exit(&client->reserve);
 	bioset_exit(&client->bios);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Makes allocations fail if they neither sleep nor warn, as those of
- * dm-io-timeout do, so that it has to use the reserves of its clients. As in
+ * Makes allocations fail if they neither sleep nor warn, as those of dm-rq and
+ * dm-io-timeout do, so that these have to use their reserves. As in
  * dm-rq-no-memory.c, we put kprobes on the allocating functions and continue in
  * a function that returns NULL instead.
  */
@@ -64,13 +64,15 @@ static void nothing(struct kprobe *probe, struct pt_regs *regs,
 #define PROBE(name, handler)						\
 	{ .symbol_name = (name), .pre_handler = (handler), .post_handler = nothing }
 
-/* If a kernel does not have the first symbol, we try the second. */
-static struct kprobe probes[][2] = {
+/* We probe the first symbol of each line that the kernel has. */
+static struct kprobe probes[][3] = {
 	{ PROBE("__kmalloc_noprof", fail_second), PROBE("__kmalloc", fail_second) },
+	{ PROBE("__kmalloc_cache_noprof", fail_second), PROBE("kmalloc_trace", fail_second) },
 	{ PROBE("kmem_cache_alloc_noprof", fail_second), PROBE("kmem_cache_alloc", fail_second) },
-	{ PROBE("__alloc_pages_noprof", fail_first), PROBE("__alloc_pages", fail_first) },
-	{ PROBE("mempool_alloc_slab", fail_first), PROBE("", NULL) },
-	{ PROBE("mempool_kmalloc", fail_first), PROBE("", NULL) },
+	{ PROBE("__alloc_frozen_pages_noprof", fail_first),
+	  PROBE("__alloc_pages_noprof", fail_first), PROBE("__alloc_pages", fail_first) },
+	{ PROBE("mempool_alloc_slab", fail_first) },
+	{ PROBE("mempool_kmalloc", fail_first) },
 };
 
 static struct kprobe *registered[ARRAY_SIZE(probes)];
@@ -85,20 +87,20 @@ static void unregister(void)
 
 static int __init no_memory_init(void)
 {
+	struct kprobe *probe;
 	unsigned int i;
 	int r;
 
 	for (i = 0; i < ARRAY_SIZE(probes); i++) {
-		struct kprobe *probe = &probes[i][0];
-
-		r = register_kprobe(probe);
-		if (r && probes[i][1].pre_handler) {
-			probe = &probes[i][1];
+		for (probe = probes[i]; ; probe++) {
 			r = register_kprobe(probe);
-		}
-		if (r) {
-			unregister();
-			return r;
+			if (!r)
+				break;
+			if (probe == &probes[i][ARRAY_SIZE(probes[i]) - 1] ||
+			    !probe[1].symbol_name) {
+				unregister();
+				return r;
+			}
 		}
 		registered[i] = probe;
 	}
@@ -113,5 +115,5 @@ static void __exit no_memory_exit(void)
 module_init(no_memory_init);
 module_exit(no_memory_exit);
 
-MODULE_DESCRIPTION("No memory without sleeping, for tests of dm-io-timeout");
+MODULE_DESCRIPTION("No memory without sleeping, for tests of dm-rq and dm-io-timeout");
 MODULE_LICENSE("GPL");
