@@ -22,6 +22,7 @@
 static void free_mpath(struct mpath *m, struct dm_target *ti)
 {
 	mpath_free_groups(m, ti);
+	dm_rq_exit(&m->rq);
 	kfree(m->handler.name);
 	kfree(m->handler.params);
 	kfree(m);

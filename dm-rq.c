@@ -39,9 +39,19 @@
 #define IO_HELD		BIT(3)	/* end_io decides about the rest */
 #define IO_MUST_END	BIT(4)	/* ... but must decide to end the request */
 #define IO_SPLIT	BIT(5)	/* the device refused it as too large */
+#define IO_POOL_BIO	BIT(6)	/* the clone's only bio is from the map's pool */
 
-/* Size of the bio pool, for clones which cannot use the request's bio. */
+/* Size of the bio_set, from which we clone all bios of a request. */
 #define CLONE_BIOS	64
+
+/*
+ * Reserve of a map's pool, from which we clone one bio.  One bio ensures that
+ * the map makes progress; with some more, its devices stay busy.
+ */
+#define RESERVED_BIOS	16
+
+/* Do not sleep or warn: if there is no memory, we use a reserve or wait. */
+#define CLONE_GFP	(GFP_NOWAIT | __GFP_NOWARN)
 
 static unsigned int nr_hw_queues = 2;
 module_param(nr_hw_queues, uint, 0644);
@@ -261,6 +271,16 @@ static void handle_error(struct dm_rq_io *io, struct request *rq,
 	blk_update_request(rq, status, bytes);
 }
 
+static void free_clone_bio(struct dm_rq_io *io, struct bio *bio)
+{
+	if (io->flags & IO_POOL_BIO) {
+		bio_uninit(bio);
+		mempool_free(bio, io->drq->bios);
+	} else {
+		bio_put(bio);
+	}
+}
+
 /*
  * Completion of a cloned bio.  The bios of a clone complete in the order of the
  * list, so io->src follows them.
@@ -274,7 +294,7 @@ static void end_clone_bio(struct bio *bio)
 	blk_status_t status = bio->bi_status;
 	unsigned int bytes;
 
-	bio_put(bio);
+	free_clone_bio(io, bio);
 
 	if (io->flags & IO_HELD)
 		return;
@@ -410,19 +430,31 @@ static bool clone_all_bios(struct dm_rq_io *io, struct request *rq,
 			   struct request *clone)
 {
 	io->src = rq->bio;
-	return !blk_rq_prep_clone(clone, rq, &clone_bios,
-				  GFP_NOWAIT | __GFP_NOWARN, clone_bio_ctr, io);
+	return !blk_rq_prep_clone(clone, rq, &clone_bios, CLONE_GFP,
+				  clone_bio_ctr, io);
 }
 
-/* Clone a bio of a request.  NULL: out of memory. */
+/*
+ * Clone a bio of a request.  NULL: out of memory.
+ *
+ * A bio_set also has a reserve, but newer kernels use it only for allocations
+ * that may sleep.  The reserve is the map's own, because the clones of a map on
+ * top of this one hold their bios until ours have completed.
+ */
 static struct bio *clone_bio(struct dm_rq_io *io, struct bio *src,
 			     struct block_device *bdev)
 {
-	struct bio *bio = bio_alloc_clone(bdev, src, GFP_NOWAIT | __GFP_NOWARN,
-					  &clone_bios);
+	mempool_t *pool = io->drq->bios;
+	struct bio *bio = mempool_alloc(pool, CLONE_GFP);
 
-	if (bio)
-		clone_bio_ctr(bio, src, io);
+	if (unlikely(!bio))
+		return NULL;
+	if (unlikely(bio_init_clone(bdev, bio, src, CLONE_GFP))) {
+		mempool_free(bio, pool);
+		return NULL;
+	}
+	clone_bio_ctr(bio, src, io);
+	io->flags |= IO_POOL_BIO;
 	return bio;
 }
 
@@ -575,10 +607,16 @@ static bool needs_split(struct dm_rq_io *io, struct request *rq,
 static void unprep_clone(struct dm_rq_io *io, struct request *rq,
 			 struct request *clone)
 {
-	if (io->flags & IO_OWN_BIO)
+	struct bio *bio;
+
+	if (io->flags & IO_OWN_BIO) {
 		restore_bio(io, rq);
-	else
-		blk_rq_unprep_clone(clone);
+		return;
+	}
+	while ((bio = clone->bio)) {
+		clone->bio = bio->bi_next;
+		free_clone_bio(io, bio);
+	}
 }
 
 /* ---- dispatch ---- */
@@ -906,12 +944,12 @@ EXPORT_SYMBOL_GPL(dm_rq_wake_and_wait);
 
 /**
  * dm_rq_init() - initialize the core's part of a target instance
- * @drq: embedded in the target's own object
+ * @drq: embedded in the target's own object, zeroed
  * @ti: the target, in its constructor
  * @ops: its methods
  *
  * Sets ti->private to @drq, ti->per_io_data_size and the type of the table.
- * There is no counterpart to call on errors or in the destructor.
+ * Pair it with dm_rq_exit(), on errors and in the destructor.
  *
  * A map with a live bio-based table cannot get a request-based one.  dm core
  * ensures this by means of a table's devices.  But a table without devices
@@ -919,7 +957,8 @@ EXPORT_SYMBOL_GPL(dm_rq_wake_and_wait);
  * which it cannot map.
  *
  * Context: process; dm core holds the map's type lock.
- * Return: 0; -EINVAL, with ti->error set, if the map is bio-based.
+ * Return: 0; -EINVAL, with ti->error set, if the map is bio-based; -ENOMEM,
+ * likewise.
  */
 int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
 	       const struct dm_rq_ops *ops)
@@ -933,6 +972,12 @@ int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
 	if (dm_rq_disk_is_added(disk) && !queue_is_mq(disk->queue)) {
 		ti->error = "the map is bio-based, and stays so until it is removed";
 		return -EINVAL;
+	}
+	drq->bios = mempool_create_kmalloc_pool(RESERVED_BIOS,
+						sizeof(struct bio));
+	if (!drq->bios) {
+		ti->error = "out of memory";
+		return -ENOMEM;
 	}
 	drq->io_offset = 0;
 	drq->check_limits = false;
@@ -949,6 +994,19 @@ int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
 	return 0;
 }
 EXPORT_SYMBOL_GPL(dm_rq_init);
+
+/**
+ * dm_rq_exit() - free the memory of the core's part of a target instance
+ * @drq: the map's core object; zeroed, or after dm_rq_init(), which may have
+ *	failed
+ *
+ * Context: process, may sleep; no request of the table is in flight.
+ */
+void dm_rq_exit(struct dm_rq *drq)
+{
+	mempool_destroy(drq->bios);
+}
+EXPORT_SYMBOL_GPL(dm_rq_exit);
 
 /**
  * dm_rq_io_hints() - the io_hints method of a target on dm-rq

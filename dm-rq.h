@@ -37,6 +37,7 @@
 #include <linux/bio.h>
 #include <linux/blk-mq.h>
 #include <linux/device-mapper.h>
+#include <linux/mempool.h>
 #include <linux/workqueue.h>
 
 struct dm_rq;
@@ -240,6 +241,8 @@ struct dm_rq_ops {
  *	use
  * @wakes: number of dm_rq_wake() calls. We read it before prep_map and compare
  *	it after parking, so that a wake in between is not lost
+ * @bios: bios for clones that cannot use the bio of their request, with a
+ *	reserve that no other map uses
  *
  * Embedded in the target's own object; ti->private points to it.
  */
@@ -251,6 +254,7 @@ struct dm_rq {
 	bool check_limits;
 	bool in_order;
 	atomic_t wakes;
+	mempool_t *bios;
 };
 
 /**
@@ -278,6 +282,7 @@ typedef bool (dm_rq_in_flight_fn)(struct dm_rq_io *io, void *data);
 
 int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
 	       const struct dm_rq_ops *ops);
+void dm_rq_exit(struct dm_rq *drq);
 int dm_rq_clone_and_map(struct dm_target *ti, struct request *rq,
 			union map_info *info, struct request **clone);
 void dm_rq_inherit_disabled_ops(struct request_queue *map,

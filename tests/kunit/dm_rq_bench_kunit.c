@@ -507,6 +507,7 @@ static void told_dtr(struct dm_target *ti)
 	for (i = 0; i < 2; i++)
 		if (t->dev[i])
 			dm_put_device(ti, t->dev[i]);
+	dm_rq_exit(&t->rq);
 	kfree(t);
 }
 

@@ -138,6 +138,7 @@ static void passthru_dtr(struct dm_target *ti)
 {
 	struct passthru *p = passthru_of(ti->private);
 
+	dm_rq_exit(&p->rq);
 	dm_put_device(ti, p->dev);
 	kfree(p);
 }
