@@ -15,7 +15,7 @@
 #   series_has_kunit		does TREE have the KUnit suites? Its KUnit may be too old for them
 #   bad TEXT			reports a failure, in STATUS
 #   quietly TEXT COMMAND...	runs COMMAND, which has to succeed without a message about drivers/md
-# VERSION is 6.12 or 6.1. TREE consists of hard links to the source, so never write into one of its files.
+# VERSION is 7.3, 6.12 or 6.1. TREE consists of hard links to the source, so never write into one of its files.
 
 SERIES_HOME=drivers/md/dm-mpath-rq
 SERIES_ADMIN=Documentation/admin-guide/device-mapper

@@ -112,11 +112,11 @@ runs_on() {
 	field "$key" kernels '7.3 6.12 6.1'
 	[[ " $REPLY " == *" ${2%-*} "* ]] || return 1
 	field "$key" not
-	[[ " $REPLY " != *" $2 "* ]] || return 1
+	[[ " $REPLY " != *" ${2#*-} "* ]] || return 1
 	field "$key" group
 	group=$REPLY
 	# We test the series also in a guest with the modules built in.
-	[ "$group $2" != "functional 6.12-builtin" ] || group+=" series"
+	[[ "$group $2" != "functional "*-builtin ]] || group+=" series"
 	# shellcheck disable=SC2086 # a list
 	wanted guest "$1" $group && ! left_out "$key" "$2"
 }
