@@ -12,7 +12,7 @@ PROG=${0##*/}
 PATH=$PATH:/usr/sbin:/sbin
 
 # Packages that the host needs, by purpose. No other file names packages of tools.
-PACKAGES_BUILD="gcc-12 make libc6-dev libdevmapper-dev libelf1 libssl3 pahole xz-utils bc sparse"
+PACKAGES_BUILD="gcc-12 make libc6-dev libdevmapper-dev libelf-dev libssl-dev pahole xz-utils bc sparse"
 PACKAGES_GUEST="qemu-system-x86 busybox-static kmod cpio xz-utils zstd fio dmsetup e2fsprogs"
 PACKAGES_PATCHES="git unifdef"
 PACKAGES_CHECK="$PACKAGES_PATCHES perl shellcheck udev python3-docutils build-essential debhelper dh-dkms dkms initramfs-tools-core"
