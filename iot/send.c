@@ -311,16 +311,22 @@ static struct bio *get_bio(struct iot_region *r, unsigned int vecs, blk_opf_t op
 	return bio;
 }
 
+static noinline void free_bio(struct iot_bio *io)
+{
+	if (likely(!io->vecs)) {
+		bio_put(&io->bio);
+		return;
+	}
+	bio_uninit(&io->bio);
+	mempool_free(io, &iot_client_of(io->region)->reserve);
+}
+
 static void put_bio(struct iot_bio *io)
 {
-	if (likely(io == iot_first(io->region))) {
+	if (likely(io == iot_first(io->region)))
 		bio_uninit(&io->bio);
-	} else if (unlikely(io->vecs)) {
-		bio_uninit(&io->bio);
-		mempool_free(io, &iot_client_of(io->region)->reserve);
-	} else {
-		bio_put(&io->bio);
-	}
+	else
+		free_bio(io);
 }
 
 /* ---- completion ---- */
