@@ -59,6 +59,11 @@ static inline int dm_rq_prepare_ioctl(struct dm_target *ti,
 #endif
 }
 
+#ifndef DM_RQ_HAVE_STS_INVAL
+/* Kernels without this status do not use the number either. */
+#define BLK_STS_INVAL		((__force blk_status_t)19)
+#endif
+
 /**
  * dm_rq_copy_ioprio() - copy the priority of a request
  * @to: the clone

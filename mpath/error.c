@@ -11,10 +11,10 @@
  *	3. if it did, sense key and additional codes: the answer of the device.
  *
  * The stock target sees the status only, and fails the path for each status that is
- * not in table 1.  Our clones carry REQ_FAILFAST_DEV.  Therefore SCSI does not retry
- * most commands that ended with a check condition, and we retry those of the REPEAT and
- * WAIT rows here, as often or for as long as SCSI would.  A command that timed out is
- * not retried on the same path: the next path gets the request.
+ * not in table 1, and for a malformed request.  Our clones carry REQ_FAILFAST_DEV.  Thus
+ * SCSI does not retry most commands that ended with a check condition, and we retry those
+ * of the REPEAT and WAIT rows here, as often or for as long as SCSI would.  A command that
+ * timed out is not retried on the same path: the next path gets the request.
  */
 
 #include <linux/blk-mq.h>
@@ -37,8 +37,8 @@
  *
  * Context: any, hard irq included.
  * Return: true if another path could give a better answer. The caller then asks
- * mpath_decide_disposition(). False if the device has answered, so that each path
- * would give the same answer.
+ * mpath_decide_disposition(). False if the device has answered, or if the request is
+ * malformed, so that each path would give the same answer.
  */
 bool mpath_is_path_error(blk_status_t status)
 {
@@ -49,6 +49,7 @@ bool mpath_is_path_error(blk_status_t status)
 	case BLK_STS_MEDIUM:		/* unreadable sectors */
 	case BLK_STS_PROTECTION:	/* data and checksum do not match */
 	case BLK_STS_RESV_CONFLICT:	/* reserved by another host */
+	case BLK_STS_INVAL:		/* malformed, for instance misaligned */
 		return false;
 	default:
 		return true;

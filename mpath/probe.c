@@ -520,14 +520,18 @@ enum probe_result {
 
 /*
  * As with the map's I/O, an error that is not the path's is a good answer.  A lack of
- * memory says nothing about the path.  Neither does an error in a group that the
- * hardware handler has not activated: standby paths reject reads, as they should.
+ * memory says nothing about the path, and neither does the refusal of our read as
+ * malformed.  Nor does an error in a group that the hardware handler has not activated:
+ * standby paths reject reads, as they should.
  */
 static enum probe_result result_of(struct mpath *m,
 				   struct mpath_probe_waiter *waiter)
 {
 	struct mpath_path *path = waiter->path;
 
+	if (waiter->answered &&
+	    (waiter->error == -ENOMEM || waiter->error == -EINVAL))
+		return PROBE_UNKNOWN;
 	if (waiter->answered &&
 	    (!waiter->error ||
 	     !mpath_is_path_error(errno_to_blk_status(waiter->error))))
@@ -537,8 +541,7 @@ static enum probe_result result_of(struct mpath *m,
 		return PROBE_UNKNOWN;
 	if (!waiter->answered)
 		return PROBE_SILENT;
-	if (waiter->error == -ENOMEM ||
-	    (m->handler.name && READ_ONCE(m->current_group) != path->group))
+	if (m->handler.name && READ_ONCE(m->current_group) != path->group)
 		return PROBE_UNKNOWN;
 	return PROBE_BAD;
 }

@@ -66,6 +66,7 @@ static const struct status_param status_params[] = {
 	{ "MEDIUM", BLK_STS_MEDIUM, false },
 	{ "PROTECTION", BLK_STS_PROTECTION, false },
 	{ "RESV_CONFLICT", BLK_STS_RESV_CONFLICT, false },
+	{ "INVAL", BLK_STS_INVAL, false },
 	{ "TRANSPORT", BLK_STS_TRANSPORT, true, MPATH_PATH_FAILED },
 	{ "TIMEOUT", BLK_STS_TIMEOUT, true, MPATH_PATH_FAILED },
 	{ "OFFLINE", BLK_STS_OFFLINE, true, MPATH_PATH_FAILED },
@@ -77,7 +78,6 @@ static const struct status_param status_params[] = {
 	{ "ZONE_OPEN_RESOURCE", BLK_STS_ZONE_OPEN_RESOURCE, true, MPATH_REJECTED },
 	{ "ZONE_ACTIVE_RESOURCE", BLK_STS_ZONE_ACTIVE_RESOURCE, true, MPATH_REJECTED },
 	{ "DURATION_LIMIT", BLK_STS_DURATION_LIMIT, true, MPATH_REJECTED },
-	{ "INVAL", BLK_STS_INVAL, true, MPATH_REJECTED },
 	{ "unknown", (__force blk_status_t)0xff, true, MPATH_REJECTED },
 };
 
