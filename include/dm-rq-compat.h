@@ -166,4 +166,39 @@ static inline void dm_rq_release_dev(struct dm_rq_hold *hold)
 #endif
 }
 
+/*
+ * DM_RQ_HAVE_MPATH_PROBE_PATHS tells version 1.15 of the stock multipath target from older
+ * ones.  No header shows the differences below.  They came between this ioctl and 7.2.
+ */
+
+/**
+ * dm_rq_keeps_handler() - does a path keep a hardware handler that is already attached?
+ * @asked: the table says so
+ *
+ * Context: any.
+ */
+static inline bool dm_rq_keeps_handler(bool asked)
+{
+#ifdef DM_RQ_HAVE_MPATH_PROBE_PATHS
+	return true;
+#else
+	return asked;
+#endif
+}
+
+/**
+ * dm_rq_prints_retain() - does the table line have retain_attached_hw_handler?
+ * @asked: the table that was loaded has it, or the map is in bio mode
+ *
+ * Context: any.
+ */
+static inline bool dm_rq_prints_retain(bool asked)
+{
+#ifdef DM_RQ_HAVE_MPATH_PROBE_PATHS
+	return false;
+#else
+	return asked;
+#endif
+}
+
 #endif /* DM_RQ_COMPAT_H */

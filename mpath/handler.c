@@ -8,6 +8,9 @@
 
 #include "mpath/mpath.h"
 #include "mpath/group.h"
+#include "dm-rq-compat.h"
+
+#define DM_MSG_PREFIX "multipath"
 
 /* We take the attached handler instead of the table's. */
 static int retain(struct mpath *m, const char *attached)
@@ -33,7 +36,7 @@ static int attach(struct mpath *m, struct request_queue *q,
 {
 	int r = 0;
 
-	if (attached && (m->handler.retain || m->bio_mode))
+	if (attached && dm_rq_keeps_handler(m->handler.retain || m->bio_mode))
 		r = retain(m, attached);
 	if (r || !m->handler.name)
 		return r;
@@ -52,6 +55,19 @@ static int attach(struct mpath *m, struct request_queue *q,
 	return scsi_dh_set_params(q, m->handler.params);
 }
 
+/* The path is not SCSI, so the map has no handler. */
+static void drop_handler(struct mpath *m, struct dm_dev *dev)
+{
+	if (!m->handler.name)
+		return;
+	mpath_warn(m, "path %pg (%s): hardware handler %s ignored: not a SCSI device",
+		   dev->bdev, dev->name, m->handler.name);
+	kfree(m->handler.name);
+	kfree(m->handler.params);
+	m->handler.name = NULL;
+	m->handler.params = NULL;
+}
+
 /**
  * mpath_attach_handler() - attach the map's hardware handler to a path
  * @m: the map, in its constructor
@@ -59,6 +75,9 @@ static int attach(struct mpath *m, struct request_queue *q,
  *
  * With retain_attached_hw_handler, or if the device refuses to change its handler, the
  * attached handler becomes the map's.
+ *
+ * A kernel that reports that a device is not SCSI has a stock target that goes on without
+ * a handler then, and so do we.  Other kernels report NULL, and refuse to attach.
  *
  * Context: process, may sleep: loads the handler's module.
  * Return: 0 or an errno.
@@ -73,6 +92,12 @@ int mpath_attach_handler(struct mpath *m, struct mpath_path *path)
 	mpath_init_activation(path);
 
 	attached = scsi_dh_attached_handler_name(q, GFP_KERNEL);
+	if (PTR_ERR_OR_ZERO(attached) == -ENODEV) {
+		drop_handler(m, path->ps.dev);
+		return 0;
+	}
+	if (IS_ERR(attached))
+		return PTR_ERR(attached);
 	r = attach(m, q, attached);
 	kfree(attached);
 	return r;

@@ -19,6 +19,7 @@
 #include "mpath/group.h"
 #include "mpath/probe.h"
 #include "dm-arg.h"
+#include "dm-rq-compat.h"
 
 #define DM_MSG_PREFIX "multipath"
 
@@ -561,8 +562,8 @@ void mpath_free_groups(struct mpath *m, struct dm_target *ti)
 static int features_text(struct mpath *m, char *result, unsigned int maxlen)
 {
 	bool delay = m->pg_init.delay_ms != MPATH_NO_DELAY;
-	/* As the stock target: bio mode always retains, and prints so. */
-	bool retain = m->handler.retain || m->bio_mode;
+	/* As the stock target of this kernel. Bio mode always retains. */
+	bool retain = dm_rq_prints_retain(m->handler.retain || m->bio_mode);
 	int sz = 0;
 
 	DMEMIT("%u ", m->queue_if_no_path + (m->pg_init.retries ? 2 : 0) +

@@ -139,6 +139,8 @@ sub inlined {
 # Replace a macro. If a list of parameters no longer fits on its line, then we break it after commas.
 sub replace_macro {
 	my ($text, $item) = @_;
+	# A flag that the kernel does not have
+	$text =~ s/\s*\|\s*\b\Q$item->{name}\E\b//g if $item->{value} eq '0';
 	my @lines = split /^/, $text;
 	for my $line (@lines) {
 		next unless $line =~ s/\b\Q$item->{name}\E\b/$item->{value}/g;
@@ -204,7 +206,10 @@ sub apply {
 	return $text unless $text =~ /\b\Q$name\E\b/;
 	return replace_macro($text, $item) if $item->{kind} eq 'macro';
 	return delete_calls($text, $name) if $item->{kind} eq 'empty';
-	return replace_calls($text, $name, sub { inlined($item, @_) });
+	$text = replace_calls($text, $name, sub { inlined($item, @_) });
+	# A condition that the kernel always fulfils
+	$text =~ s/ && true\b//g if ($item->{value} // '') eq 'true';
+	return $text;
 }
 
 read_sources();

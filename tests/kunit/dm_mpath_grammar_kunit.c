@@ -13,6 +13,7 @@
 
 #include "../../../dm.h"
 #include "mpath/mpath.h"
+#include "dm-rq-compat.h"
 
 #define SECTORS		2048
 #define TEXT		512
@@ -176,8 +177,6 @@ static const struct table_param good_params[] = {
 	{ "two_groups", "0 0 2 2 service-time 0 1 2 % 1 1 queue-length 0 1 1 % 1 " },
 	{ "path_twice", "0 0 1 1 round-robin 0 2 1 % 1 % 1 " },
 	{ "group_arguments", "0 0 1 1 historical-service-time 2 972 3 1 1 % 1 " },
-	{ "bio_mode", "2 queue_mode bio 0 1 1 round-robin 0 1 1 % 1 ",
-	  "3 retain_attached_hw_handler queue_mode bio 0 1 1 round-robin 0 1 1 % 1 " },
 	{ "rq_mode", "2 queue_mode rq 0 1 1 round-robin 0 1 1 % 1 ",
 	  "0 0 1 1 round-robin 0 1 1 % 1 " },
 	{ "error_guard", "1 error_guard 0 1 1 round-robin 0 1 1 % 1 " },
@@ -188,10 +187,9 @@ static const struct table_param good_params[] = {
 KUNIT_ARRAY_PARAM_DESC(good, good_params, name);
 
 /* The table is accepted, and its printed form is read as the same table. */
-static void good_test(struct kunit *test)
+static void expect_good(struct kunit *test, const char *table, const char *wanted)
 {
-	const struct table_param *p = test->param_value;
-	char *text = with_name(test, p->text), *error = NULL;
+	char *text = with_name(test, table), *error = NULL;
 	char *printed = kunit_kzalloc(test, TEXT, GFP_KERNEL);
 	char *again = kunit_kzalloc(test, TEXT, GFP_KERNEL);
 
@@ -199,9 +197,29 @@ static void good_test(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, again);
 	KUNIT_ASSERT_EQ_MSG(test, load_text(test, text, printed, &error), 0, "%s",
 			    error);
-	KUNIT_EXPECT_STREQ(test, printed, with_name(test, p->printed ?: p->text));
+	KUNIT_EXPECT_STREQ(test, printed, with_name(test, wanted));
 	KUNIT_ASSERT_EQ(test, load_text(test, printed, again, &error), 0);
 	KUNIT_EXPECT_STREQ(test, again, printed);
+}
+
+static void good_test(struct kunit *test)
+{
+	const struct table_param *p = test->param_value;
+
+	expect_good(test, p->text, p->printed ?: p->text);
+}
+
+#define BIO_MODE	"queue_mode bio 0 1 1 round-robin 0 1 1 % 1 "
+
+/* Attached handlers are kept. The line says so where the stock target's does. */
+static void retain_test(struct kunit *test)
+{
+	bool printed = dm_rq_prints_retain(true);
+
+	expect_good(test, "1 retain_attached_hw_handler 0 0 0 ",
+		    printed ? "1 retain_attached_hw_handler 0 0 0 " : "0 0 0 0 ");
+	expect_good(test, "2 " BIO_MODE,
+		    printed ? "3 retain_attached_hw_handler " BIO_MODE : "2 " BIO_MODE);
 }
 
 /* Counts announce the words that follow, so a truncated table is refused. */
@@ -367,6 +385,7 @@ static void random_test(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(good_test, good_gen_params),
+	KUNIT_CASE(retain_test),
 	KUNIT_CASE_PARAM(truncated_test, good_gen_params),
 	KUNIT_CASE_PARAM(bad_test, bad_gen_params),
 	KUNIT_CASE(random_test),

@@ -39,6 +39,10 @@ if [ "$MODE" = bio ]; then
 	own="queue_mode bio no_path_timeout 4"
 	also="retain_attached_hw_handler queue_mode bio"
 	count=5
+	if keeps_handlers; then
+		also="queue_mode bio"
+		count=4
+	fi
 else
 	own="no_path_timeout 4"
 	also=''

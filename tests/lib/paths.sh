@@ -101,6 +101,14 @@ mpath() {
 }
 TARGET=mpath-rq
 
+# keeps_handlers: does the stock target of this kernel keep an attached hardware handler in any case, so that neither
+# target prints retain_attached_hw_handler, and is there no handler on a path that is not SCSI? It does from 7.2 on.
+keeps_handlers() {
+	case $(uname -r) in
+	6.*) return 1 ;;
+	esac
+}
+
 # path_states NAME: print the letters of groups and paths, "A:AF E:AA"
 path_states() {
 	dmsetup status "$1" | awk '
