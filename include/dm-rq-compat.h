@@ -11,6 +11,7 @@
 #ifndef DM_RQ_COMPAT_H
 #define DM_RQ_COMPAT_H
 
+#include <linux/blk-integrity.h>
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/device-mapper.h>
@@ -198,6 +199,63 @@ static inline bool dm_rq_prints_retain(bool asked)
 	return false;
 #else
 	return asked;
+#endif
+}
+
+/**
+ * dm_rq_keeps_limits() - does a map keep its limits if its table is replaced?
+ * @map: its disk
+ *
+ * If not, then dm core computes them anew for each table, from those of the paths.
+ *
+ * Context: process.
+ */
+static inline bool dm_rq_keeps_limits(struct gendisk *map)
+{
+#ifdef DM_RQ_HAVE_MPATH_PROBE_PATHS
+	/* A disk has a size from its first live table on, which sets the limits. */
+	return queue_is_mq(map->queue) && get_capacity(map);
+#else
+	/* This dm core never keeps them. */
+	return false;
+#endif
+}
+
+#ifndef DM_RQ_HAVE_ATOMIC_WRITE_LIMITS
+/* This kernel has no atomic writes. */
+static inline unsigned int queue_atomic_write_unit_max_bytes(const struct request_queue *q)
+{
+	return 0;
+}
+
+static inline unsigned int queue_atomic_write_unit_min_bytes(const struct request_queue *q)
+{
+	return 0;
+}
+
+static inline unsigned int queue_atomic_write_max_bytes(const struct request_queue *q)
+{
+	return 0;
+}
+
+static inline unsigned int queue_atomic_write_boundary_bytes(const struct request_queue *q)
+{
+	return 0;
+}
+#endif
+
+/**
+ * dm_rq_integrity_name() - name of an integrity profile
+ * @bi: the profile
+ *
+ * Context: any.
+ */
+static inline const char *dm_rq_integrity_name(struct blk_integrity *bi)
+{
+#ifdef DM_RQ_HAVE_INTEGRITY_PROFILE_NAME
+	return blk_integrity_profile_name(bi);
+#else
+	return bi->profile->name;
 #endif
 }
 

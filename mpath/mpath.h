@@ -10,6 +10,7 @@
  *	stats.c		per-CPU counters of each path
  *	error.c		disposition of a failed request, from its status and sense
  *	stacking.c	limits on maps whose paths are maps
+ *	limits.c	limits of the live map that new paths have to respect
  *	stall.c		stall detection
  *	path.c		failing and reinstating paths; the limits on waiting for one
  *	group.c		choice of the priority group, and pg_init
@@ -420,6 +421,11 @@ bool mpath_is_scsi(struct block_device *bdev);
 
 int mpath_check_stacking(struct dm_target *ti);
 void mpath_leave_stacking(struct mpath *m);
+
+/* ---- limits.c; process context ---- */
+
+bool mpath_limits_conflict(struct gendisk *map, struct gendisk *path, char *text,
+			   size_t size);
 
 /* ---- stall.c ---- */
 

@@ -45,7 +45,7 @@
  * prints it at once, we may reuse a buffer after 15 other tables have failed.
  */
 #define ERROR_TEXTS	16
-static char error_texts[ERROR_TEXTS][160];
+static char error_texts[ERROR_TEXTS][200];
 
 static atomic_t error_turn = ATOMIC_INIT(0);
 
@@ -268,6 +268,19 @@ int mpath_parse_handler(struct mpath *m, struct dm_target *ti,
 
 /* ---- paths ---- */
 
+/* Does the map keep limits that this path cannot work with? */
+static int check_limits(struct dm_target *ti, const char *name, struct gendisk *path)
+{
+	struct gendisk *map = dm_disk(dm_table_get_md(ti->table));
+	char conflict[128];
+
+	if (!dm_rq_keeps_limits(map))
+		return 0;
+	if (mpath_limits_conflict(map, path, conflict, sizeof(conflict)))
+		return bad_table(ti, "path '%.64s': %s", name, conflict);
+	return 0;
+}
+
 static int check_device(struct mpath *m, struct dm_target *ti, const char *name,
 			struct dm_dev *dev)
 {
@@ -279,7 +292,7 @@ static int check_device(struct mpath *m, struct dm_target *ti, const char *name,
 	if (bdev_is_partition(dev->bdev))
 		return bad_table(ti, "path '%.64s': is a partition, expected a whole device",
 				 name);
-	return 0;
+	return check_limits(ti, name, dev->bdev->bd_disk);
 }
 
 /* Can blk_lld_busy() return true for this queue? */
