@@ -101,15 +101,21 @@ void mpath_dtr(struct dm_target *ti)
 /* ---- devices ---- */
 
 /*
- * Choose a path for an ioctl as for a request.  On -ENOTCONN, dm core waits a moment and
- * tries again.  If the map is not as large as the device, we return 1, so that dm core
- * requires CAP_SYS_RAWIO.
+ * We carry out the ioctls of device-mapper.  For each other one we choose a path as for a
+ * request.  On -ENOTCONN, dm core waits a moment and tries again.  If the map is not as
+ * large as the device, we return 1, so that dm core requires CAP_SYS_RAWIO.
  */
 static int mpath_prepare_ioctl(DM_RQ_IOCTL_ARGS)
 {
 	struct mpath *m = mpath_of(ti);
-	struct mpath_path *path = mpath_find_path(m, 0, REQ_OP_READ);
+	struct mpath_path *path;
+	int r;
 
+	r = dm_rq_own_ioctl(DM_RQ_IOCTL_CMD, DM_RQ_IOCTL_FORWARD);
+	if (r)
+		return r < 0 ? r : mpath_probe_current_group(m);
+
+	path = mpath_find_path(m, 0, REQ_OP_READ);
 	if (!path)
 		return READ_ONCE(m->queue_if_no_path) ? -ENOTCONN : -EIO;
 	if (IS_ERR(path))

@@ -15,6 +15,7 @@
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/device-mapper.h>
+#include <linux/dm-ioctl.h>
 #include <linux/file.h>
 
 #ifndef DM_RQ_HAVE_RESV_CONFLICT
@@ -39,8 +40,12 @@
 #ifdef DM_RQ_HAVE_IOCTL_FORWARD
 #define DM_RQ_IOCTL_ARGS	struct dm_target *ti, struct block_device **bdev, \
 				unsigned int cmd, unsigned long arg, bool *forward
+#define DM_RQ_IOCTL_CMD		cmd
+#define DM_RQ_IOCTL_FORWARD	forward
 #else
 #define DM_RQ_IOCTL_ARGS	struct dm_target *ti, struct block_device **bdev
+#define DM_RQ_IOCTL_CMD		0
+#define DM_RQ_IOCTL_FORWARD	NULL
 #endif
 
 /**
@@ -57,6 +62,29 @@ static inline int dm_rq_prepare_ioctl(struct dm_target *ti,
 	return ti->type->prepare_ioctl(ti, bdev, 0, 0, NULL);
 #else
 	return ti->type->prepare_ioctl(ti, bdev);
+#endif
+}
+
+/**
+ * dm_rq_own_ioctl() - is an ioctl for the multipath target itself?
+ * @cmd: the ioctl
+ * @forward: dm core's variable; set to false if it is for the target
+ *
+ * The ioctls of device-mapper never go to a path.
+ *
+ * Return: 0 if it goes to a path; 1 for DM_MPATH_PROBE_PATHS; -ENOTTY for one that the
+ * target does not have.
+ */
+static inline int dm_rq_own_ioctl(unsigned int cmd, bool *forward)
+{
+#ifdef DM_RQ_HAVE_MPATH_PROBE_PATHS
+	if (_IOC_TYPE(cmd) != DM_IOCTL)
+		return 0;
+	*forward = false;
+	return cmd == DM_MPATH_PROBE_PATHS ? 1 : -ENOTTY;
+#else
+	/* This dm core sends each ioctl to a path. */
+	return 0;
 #endif
 }
 

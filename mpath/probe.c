@@ -346,11 +346,10 @@ unsigned int mpath_probe_count(struct mpath *m, dev_t dev)
 	return nr;
 }
 
-static struct mpath_probe_batch *new_batch(struct mpath *m, dev_t dev)
+/* @nr: an upper limit for the number of paths */
+static struct mpath_probe_batch *new_batch(struct mpath *m, unsigned int nr)
 {
-	unsigned int nr = mpath_probe_count(m, dev);
 	struct mpath_probe_batch *batch;
-	struct mpath_path *path;
 
 	/* GFP_NOIO, because the I/O to wait for could be this map's. */
 	batch = kvzalloc(struct_size(batch, waiter, nr), GFP_NOIO);
@@ -358,13 +357,13 @@ static struct mpath_probe_batch *new_batch(struct mpath *m, dev_t dev)
 		return NULL;
 	batch->m = m;
 	init_completion(&batch->done);
-	list_for_each_entry(path, &m->paths, list) {
-		if (!is_probed(path, dev))
-			continue;
-		batch->waiter[batch->nr].batch = batch;
-		batch->waiter[batch->nr++].path = path;
-	}
 	return batch;
+}
+
+static void add_to_batch(struct mpath_probe_batch *batch, struct mpath_path *path)
+{
+	batch->waiter[batch->nr].batch = batch;
+	batch->waiter[batch->nr++].path = path;
 }
 
 /*
@@ -463,6 +462,22 @@ static int wait_for_batch(struct mpath_probe_batch *batch, unsigned long until)
 	return r < 0 ? -EINTR : 0;
 }
 
+/* Probe the paths of @batch.  Returns 0, -EBUSY or -EINTR, as mpath_probe_paths(). */
+static int run_batch(struct mpath_probe_batch *batch, unsigned int ms)
+{
+	/* Round up, because the current tick is partly over. */
+	unsigned long until = jiffies + msecs_to_jiffies(ms) + 1;
+	int r, left;
+
+	r = enter_batch(batch);
+	if (r)
+		return r;
+	send_batch(batch, ms);
+	r = wait_for_batch(batch, until);
+	left = leave_batch(batch);
+	return r ?: left;
+}
+
 /**
  * mpath_probe_paths() - probe paths and wait for their answers
  * @m: the map
@@ -476,28 +491,22 @@ static int wait_for_batch(struct mpath_probe_batch *batch, unsigned long until)
 struct mpath_probe_batch *mpath_probe_paths(struct mpath *m, dev_t dev,
 					    unsigned int ms)
 {
-	/* Round up, because the current tick is partly over. */
-	unsigned long until = jiffies + msecs_to_jiffies(ms) + 1;
 	struct mpath_probe_batch *batch;
-	int r, left;
+	struct mpath_path *path;
+	int r;
 
-	batch = new_batch(m, dev);
+	batch = new_batch(m, mpath_probe_count(m, dev));
 	if (!batch)
 		return ERR_PTR(-ENOMEM);
-	r = enter_batch(batch);
-	if (r)
-		goto free_batch;
-	send_batch(batch, ms);
-	r = wait_for_batch(batch, until);
-	left = leave_batch(batch);
-	r = r ?: left;
-	if (r)
-		goto free_batch;
+	list_for_each_entry(path, &m->paths, list)
+		if (is_probed(path, dev))
+			add_to_batch(batch, path);
+	r = run_batch(batch, ms);
+	if (r) {
+		mpath_probe_free(batch);
+		return ERR_PTR(r);
+	}
 	return batch;
-
-free_batch:
-	mpath_probe_free(batch);
-	return ERR_PTR(r);
 }
 
 /**
@@ -573,6 +582,57 @@ void mpath_probe_apply(struct mpath_probe_batch *batch,
 		if (result_of(m, waiter) == PROBE_SILENT)
 			mpath_fail_path_unless_last(waiter->path,
 						    "probe timed out");
+}
+
+/* ---- the ioctl DM_MPATH_PROBE_PATHS ---- */
+
+/* Fail the paths of @group that do not work.  Returns 0, -EBUSY, -EINTR or -ENOMEM. */
+static int probe_group(struct mpath *m, struct mpath_group *group)
+{
+	struct mpath_probe_batch *batch;
+	struct mpath_path *path;
+	unsigned int i;
+	int r;
+
+	batch = new_batch(m, group->ps.nr_paths);
+	if (!batch)
+		return -ENOMEM;
+	for (i = 0; i < group->ps.nr_paths; i++) {
+		path = mpath_path_of(group->ps.paths[i]);
+		if (!READ_ONCE(path->failed))
+			add_to_batch(batch, path);
+	}
+	r = run_batch(batch, MPATH_PROBE_TIMEOUT_MS);
+	if (!r)
+		mpath_probe_apply(batch, NULL);
+	mpath_probe_free(batch);
+	return r;
+}
+
+/**
+ * mpath_probe_current_group() - fail the paths of the current group that do not work
+ * @m: the map
+ *
+ * We do not probe paths of other groups, because that could activate them.  For the same
+ * reason we probe none while the current group is being activated, nor during a suspend.
+ * If the group changes meanwhile, then an error fails no path that a hardware handler
+ * would have to activate.
+ *
+ * Context: process, may sleep, for %MPATH_PROBE_TIMEOUT_MS and a tick at most.
+ * Return: 0 if a path has not failed, in any group; -ENOTCONN if all have; -EINTR if the
+ * caller is being killed; -ENOMEM.
+ */
+int mpath_probe_current_group(struct mpath *m)
+{
+	struct mpath_group *group = READ_ONCE(m->current_group);
+	int r = 0;
+
+	might_sleep();
+	if (group)
+		r = probe_group(m, group);
+	if (r && r != -EBUSY)
+		return r;
+	return READ_ONCE(m->nr_usable) ? 0 : -ENOTCONN;
 }
 
 /* ---- probe_interval ---- */

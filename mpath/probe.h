@@ -70,6 +70,7 @@ struct mpath_probe_batch *mpath_probe_paths(struct mpath *m, dev_t dev,
 void mpath_probe_apply(struct mpath_probe_batch *batch,
 		       void (*reinstate)(struct mpath_path *path));
 void mpath_probe_free(struct mpath_probe_batch *batch);
+int mpath_probe_current_group(struct mpath *m);
 
 void mpath_probe_start(struct mpath *m);
 void mpath_probe_stop(struct mpath *m);
