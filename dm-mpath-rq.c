@@ -147,7 +147,7 @@ static struct target_type mpath_rq_target = {
 	.name = "mpath-rq",
 	.version = { 2, 0, 0 },
 	.features = DM_TARGET_SINGLETON | DM_TARGET_IMMUTABLE |
-		    DM_TARGET_PASSES_INTEGRITY,
+		    DM_TARGET_PASSES_INTEGRITY | DM_TARGET_ATOMIC_WRITES,
 	.module = THIS_MODULE,
 	.ctr = mpath_ctr,
 	.dtr = mpath_dtr,

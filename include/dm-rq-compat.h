@@ -88,6 +88,11 @@ static inline int dm_rq_own_ioctl(unsigned int cmd, bool *forward)
 #endif
 }
 
+#ifndef DM_RQ_HAVE_TARGET_ATOMIC_WRITES
+/* This dm core does not pass atomic writes on. */
+#define DM_TARGET_ATOMIC_WRITES	0
+#endif
+
 #ifndef DM_RQ_HAVE_STS_INVAL
 /* Kernels without this status do not use the number either. */
 #define BLK_STS_INVAL		((__force blk_status_t)19)
