@@ -254,6 +254,27 @@ static inline bool dm_rq_keeps_limits(struct gendisk *map)
 #endif
 }
 
+/**
+ * dm_rq_add_write_cache() - let a map that keeps its limits pass flushes on
+ * @map: its disk; the map is suspended
+ * @path: the disk of a path
+ *
+ * The block layer drops flushes to a disk without a write cache.  An update of the limits
+ * by the block layer's functions could wait for requests that wait for the resume.  If
+ * user space writes a limit of the map at the same time, our change may get lost.
+ *
+ * Context: process.
+ */
+static inline void dm_rq_add_write_cache(struct gendisk *map, struct gendisk *path)
+{
+#ifdef DM_RQ_HAVE_MPATH_PROBE_PATHS
+	if (bdev_write_cache(path->part0) && !bdev_write_cache(map->part0))
+		map->queue->limits.features |= BLK_FEAT_WRITE_CACHE;
+#else
+	/* This dm core computes the limits of each table. */
+#endif
+}
+
 #ifndef DM_RQ_HAVE_ATOMIC_WRITE_LIMITS
 /* This kernel has no atomic writes. */
 static inline unsigned int queue_atomic_write_unit_max_bytes(const struct request_queue *q)

@@ -8,6 +8,7 @@
 #include "mpath/mpath.h"
 #include "mpath/group.h"
 #include "mpath/probe.h"
+#include "dm-rq-compat.h"
 
 /**
  * mpath_presuspend() - presuspend method
@@ -145,6 +146,15 @@ void mpath_set_name(struct mpath *m)
 		strscpy(m->name, name, sizeof(m->name));
 }
 
+/* No write is sent to a path with a cache before the map passes flushes on. */
+static void pass_flushes_on(struct mpath *m)
+{
+	struct mpath_path *path;
+
+	list_for_each_entry(path, &m->paths, list)
+		dm_rq_add_write_cache(dm_disk(m->rq.md), path->ps.dev->bdev->bd_disk);
+}
+
 /**
  * mpath_resume() - resume method
  * @ti: the target
@@ -156,6 +166,7 @@ void mpath_resume(struct dm_target *ti)
 	struct mpath *m = mpath_of(ti);
 
 	mpath_set_name(m);
+	pass_flushes_on(m);
 	end_suspend(m);
 	mpath_stall_start(m);
 	mpath_debugfs_add(m);
