@@ -716,6 +716,10 @@ static void run_ioctl(struct op *op, int fd)
 		error = ioctl(fd, BLKROGET, &value) ? errno : 0;
 	else if (!strcmp(op->text, "sg"))
 		error = scsi_inquiry(fd);
+	else if (!strcmp(op->text, "probe_paths"))
+		error = ioctl(fd, _IO(DM_IOCTL, 18)) ? errno : 0;
+	else if (!strcmp(op->text, "control"))
+		error = ioctl(fd, DM_VERSION, &value) ? errno : 0;
 	else if (!strcmp(op->text, "unknown"))
 		error = ioctl(fd, _IO('?', 77), &value) ? errno : 0;
 	else if (!strcmp(op->text, "pr_register"))
