@@ -511,6 +511,7 @@ static noinline bool prep_other_clone(struct dm_rq_io *io, struct request *rq,
 	if (needs_general_clone(bio) || !clone_first_bio(io, rq, clone, bdev))
 		return false;
 	io->flags |= IO_PARTIAL;
+	dm_rq_add_gap_bit(clone, clone->bio);
 	io->bytes = blk_rq_bytes(clone);
 	return true;
 }
@@ -564,6 +565,7 @@ static noinline bool prep_partial_clone(struct dm_rq_io *io, struct request *rq,
 	return true;
 }
 
+	dm_rq_add_gap_bit(clone, clone->bio);
 /*
  * A map gets the limits of its devices when its table is loaded.  The limits of
  * a device may shrink later: userspace may lower max_sectors_kb at any time.

@@ -197,6 +197,7 @@ static inline void dm_rq_clone_set_bio(struct request *clone, struct request *rq
 	clone->__sector = sector;
 	clone->__data_len = bytes;
 	dm_rq_copy_ioprio(clone, rq);
+	dm_rq_copy_gap_bit(clone, rq);
 }
 
 /**

@@ -113,6 +113,35 @@ static inline void dm_rq_copy_ioprio(struct request *to, struct request *from)
 }
 
 /**
+ * dm_rq_copy_gap_bit() - copy what a request knows of gaps between its segments
+ * @to: the clone
+ * @from: its request
+ *
+ * A newer NVMe driver reads this to choose the kind of its list of segments.  With 0
+ * it assumes that there is no gap, and would transfer to and from other memory.
+ */
+static inline void dm_rq_copy_gap_bit(struct request *to, struct request *from)
+{
+#ifdef DM_RQ_HAVE_GAP_BIT
+	to->phys_gap_bit = from->phys_gap_bit;
+#endif
+}
+
+/**
+ * dm_rq_add_gap_bit() - account for the gaps within a bio
+ * @clone: a clone that consists of this bio or of a part of it
+ * @bio: the bio
+ *
+ * The lowest bit of any gap counts, and 0 means that there is none.
+ */
+static inline void dm_rq_add_gap_bit(struct request *clone, struct bio *bio)
+{
+#ifdef DM_RQ_HAVE_GAP_BIT
+	clone->phys_gap_bit = min_not_zero(clone->phys_gap_bit, bio->bi_bvec_gap_bit);
+#endif
+}
+
+/**
  * dm_rq_end_stats() - end the interval that dm-stats opened for a request
  * @md: the map
  * @rq: the request; the caller owns it and a reference to @md
