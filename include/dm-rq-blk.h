@@ -257,15 +257,44 @@ static inline bool dm_rq_others_wait(const struct request *rq)
  * @rq: a request of the map, or a clone
  *
  * The block layer sets the time for its accounting.  With it we avoid another
- * read of the clock.
+ * read of the clock.  If the block layer does not account for the request, or
+ * not yet, then the field may have the time of an earlier request: a newer block
+ * layer accounts for a clone when it is inserted.
  *
  * Upstream: an accessor, and a request flag to ask for the time.
  *
  * Context: any.
- * Return: ktime_get_ns() at the allocation; 0 if iostats of the queue are off.
+ * Return: ktime_get_ns() at that time; 0 if it is not known.
  */
 static inline u64 dm_rq_start_time_ns(const struct request *rq)
 {
+	return rq->rq_flags & RQF_IO_STAT ? rq->start_time_ns : 0;
+}
+
+/**
+ * dm_rq_waiting_since() - time since which a request of the map has been waiting
+ * @rq: the request; the caller owns it
+ *
+ * The block layer sets the time in each flush of a flush sequence, although it
+ * does not account for it.  If the time is not known, then the wait begins with
+ * the first call.  RQF_DONTPREP tells a later call that we have set the time: the
+ * flag is for the driver, which is dm-mod and does not use it, and each new
+ * request begins without it.
+ *
+ * Upstream: see dm_rq_start_time_ns().
+ *
+ * Context: any.
+ * Return: the time, as of ktime_get_ns().
+ */
+static inline u64 dm_rq_waiting_since(struct request *rq)
+{
+	bool is_flush = req_op(rq) == REQ_OP_FLUSH &&
+			rq->rq_flags & RQF_FLUSH_SEQ;
+
+	if (!is_flush && !(rq->rq_flags & (RQF_IO_STAT | RQF_DONTPREP))) {
+		rq->start_time_ns = ktime_get_ns();
+		rq->rq_flags |= RQF_DONTPREP;
+	}
 	return rq->start_time_ns;
 }
 

@@ -210,8 +210,9 @@ static bool is_deferred_error(struct request *clone)
 static bool waited_enough(struct request *clone, struct request *rq)
 {
 	u64 limit = jiffies_to_nsecs(clone->timeout) * (TRIES + 1);
+	u64 since = dm_rq_waiting_since(rq);
 
-	return ktime_get_ns() - dm_rq_start_time_ns(rq) > limit;
+	return ktime_get_ns() - since > limit;
 }
 
 static enum mpath_disposition decide_scsi(struct request *clone,

@@ -93,7 +93,7 @@ static void mpath_map(struct dm_rq *drq, struct dm_rq_io *io,
 	clone->cmd_flags |= CLONE_FLAGS;
 	mio->nr_bytes = blk_rq_bytes(clone);
 	mio->start = dm_rq_start_time_ns(clone);
-	if (unlikely(!mio->start))
+	if (!mio->start)
 		mio->start = ktime_get_ns();
 	mpath_count_start(mio->path->stats);
 	trace_mpath_map(mio->path, req_op(clone), mio->nr_bytes);
@@ -104,7 +104,7 @@ static void mpath_map(struct dm_rq *drq, struct dm_rq_io *io,
 				   req_op(clone), io);
 }
 
-/* Time since the map got the request, in ns; 0 if iostats of the map are off. */
+/* Time since the map got the request, in ns; 0 if it is not known. */
 static u64 age_of(const struct request *rq)
 {
 	u64 start = dm_rq_start_time_ns(rq);

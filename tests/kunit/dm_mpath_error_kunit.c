@@ -12,6 +12,7 @@
 #include <scsi/scsi_common.h>
 
 #include "mpath/mpath.h"
+#include "dm-rq-blk.h"
 
 /* The number of retries; rows with "first" and "then" differ from there on. */
 #define TRIES	5
@@ -40,6 +41,9 @@ static struct failed *failed_command(struct kunit *test, blk_opf_t opf)
 	f->clone.rq_flags = RQF_DONTPREP;
 	f->clone.timeout = 30 * HZ;
 	f->cmd.sense_buffer = f->sense;
+	f->rq.cmd_flags = opf;
+	if (opf == REQ_OP_FLUSH)
+		f->rq.rq_flags = RQF_FLUSH_SEQ;
 	f->rq.start_time_ns = ktime_get_ns();
 	f->io.drq = &f->drq;
 	return f;
@@ -335,6 +339,33 @@ static void wait_test(struct kunit *test)
 	}
 }
 
+/*
+ * If the block layer has not set the time of the request, then the field may be 0 or have
+ * the time of an earlier request, and the wait begins now.
+ */
+static void wait_without_time_test(struct kunit *test)
+{
+	struct failed *f = failed_command(test, REQ_OP_FLUSH);
+	u64 limit = (TRIES + 1) * 30ULL * NSEC_PER_SEC;
+	const u64 stale[] = { 0, ktime_get_ns() - 2 * limit };
+	int i;
+
+	scsi_build_sense_buffer(0, f->sense, NOT_READY, 0x04, waits[0]);
+	for (i = 0; i < ARRAY_SIZE(stale); i++) {
+		f->rq.rq_flags = 0;
+		f->rq.start_time_ns = stale[i];
+		KUNIT_EXPECT_EQ(test, dm_rq_start_time_ns(&f->rq), 0);
+		KUNIT_EXPECT_EQ(test, (int)judge(f), (int)MPATH_TRY_LATER);
+		KUNIT_EXPECT_EQ(test, (int)judge(f), (int)MPATH_TRY_LATER);
+		f->rq.start_time_ns -= limit + NSEC_PER_SEC;
+		KUNIT_EXPECT_EQ(test, (int)judge(f), (int)MPATH_PATH_FAILED);
+	}
+	f->rq.rq_flags = RQF_IO_STAT;
+	f->rq.start_time_ns = ktime_get_ns();
+	KUNIT_EXPECT_EQ(test, dm_rq_start_time_ns(&f->rq), f->rq.start_time_ns);
+	KUNIT_EXPECT_EQ(test, (int)judge(f), (int)MPATH_TRY_LATER);
+}
+
 /* A request that was never prepared as a command has no result. */
 static void not_prepared_test(struct kunit *test)
 {
@@ -354,6 +385,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(deferred_flush_test, sense_gen_params),
 	KUNIT_CASE(flush_without_sense_test),
 	KUNIT_CASE(wait_test),
+	KUNIT_CASE(wait_without_time_test),
 	KUNIT_CASE(not_prepared_test),
 	{}
 };
