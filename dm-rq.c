@@ -493,7 +493,8 @@ static bool needs_general_clone(struct bio *bio)
 /*
  * All cases but the common one.  If we run out of memory for several bios, then
  * we map the first bio, and the rest follows when that one has completed, to
- * ensure that the request makes progress.
+ * ensure that the request makes progress.  (Each bio of a merged atomic write is
+ * an atomic write of its own.)
  */
 static noinline bool prep_other_clone(struct dm_rq_io *io, struct request *rq,
 				      struct request *clone,
@@ -510,8 +511,8 @@ static noinline bool prep_other_clone(struct dm_rq_io *io, struct request *rq,
 		return true;
 	if (needs_general_clone(bio) || !clone_first_bio(io, rq, clone, bdev))
 		return false;
-	io->flags |= IO_PARTIAL;
 	dm_rq_add_gap_bit(clone, clone->bio);
+	io->flags |= IO_PARTIAL;
 	io->bytes = blk_rq_bytes(clone);
 	return true;
 }
@@ -528,8 +529,9 @@ static bool prep_clone(struct dm_rq_io *io, struct request *rq,
 }
 
 /*
- * Return how many sectors any request of this kind may have on @q.  We assume
- * the worst case, in which each sector is a segment of its own.
+ * Return how many sectors any request of this kind may have on @q; 0 if the
+ * request must not be split.  We assume the worst case, in which each sector is
+ * a segment of its own.
  */
 static unsigned int split_sectors(struct request_queue *q, struct request *rq)
 {
@@ -538,8 +540,10 @@ static unsigned int split_sectors(struct request_queue *q, struct request *rq)
 
 	switch (req_op(rq)) {
 	case REQ_OP_DISCARD:
-	case REQ_OP_SECURE_ERASE:
 		sectors = READ_ONCE(q->limits.max_discard_sectors);
+		break;
+	case REQ_OP_SECURE_ERASE:
+		sectors = READ_ONCE(q->limits.max_secure_erase_sectors);
 		break;
 	case REQ_OP_WRITE_ZEROES:
 		sectors = READ_ONCE(q->limits.max_write_zeroes_sectors);
@@ -547,6 +551,7 @@ static unsigned int split_sectors(struct request_queue *q, struct request *rq)
 	default:
 		sectors = min_t(unsigned int, queue_max_sectors(q),
 				queue_max_segments(q));
+		dm_rq_keep_atomic(rq, &sectors);
 	}
 	return rounddown(sectors, block);
 }
@@ -560,12 +565,12 @@ static noinline bool prep_partial_clone(struct dm_rq_io *io, struct request *rq,
 
 	if (!clone_first_bio(io, rq, clone, bdev))
 		return false;
+	dm_rq_add_gap_bit(clone, clone->bio);
 	io->flags |= IO_PARTIAL;
 	io->bytes = dm_rq_clone_truncate(clone, max);
 	return true;
 }
 
-	dm_rq_add_gap_bit(clone, clone->bio);
 /*
  * A map gets the limits of its devices when its table is loaded.  The limits of
  * a device may shrink later: userspace may lower max_sectors_kb at any time.
@@ -590,8 +595,8 @@ static bool is_over_limits(struct request_queue *q, struct request *rq)
 }
 
 /*
- * We cannot split a request that blk_rq_prep_clone() must clone as a whole, nor
- * one for a device that has disabled the operation.
+ * We cannot split a request that blk_rq_prep_clone() must clone as a whole, an
+ * atomic write, nor one for a device that has disabled the operation.
  */
 static bool can_split(struct request_queue *q, struct request *rq)
 {
@@ -668,6 +673,7 @@ static bool insert_failed(struct dm_rq_io *io, struct request *rq,
 	bool too_large = status == BLK_STS_IOERR && !(io->flags & IO_SPLIT) &&
 			 is_over_limits(q, clone) && can_split(q, rq);
 
+	dm_rq_refuse_atomic(clone, &status);
 	unprep_clone(io, rq, clone);
 	if (status == BLK_STS_RESOURCE || status == BLK_STS_DEV_RESOURCE) {
 		drop_clone(io, rq, clone, status);

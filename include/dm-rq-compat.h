@@ -142,6 +142,41 @@ static inline void dm_rq_add_gap_bit(struct request *clone, struct bio *bio)
 }
 
 /**
+ * dm_rq_keep_atomic() - prevent the split of an atomic write
+ * @rq: a request
+ * @sectors: set to 0 if @rq is an atomic write
+ *
+ * The device executes all of an atomic write or nothing, so it must get all of it.
+ * Older kernels have no atomic writes.
+ */
+static inline void dm_rq_keep_atomic(struct request *rq, unsigned int *sectors)
+{
+#ifdef DM_RQ_HAVE_ATOMIC
+	if (rq->cmd_flags & REQ_ATOMIC)
+		*sectors = 0;
+#endif
+}
+
+/**
+ * dm_rq_refuse_atomic() - correct the status of an atomic write that is too large
+ * @rq: a clone that the lower queue refused
+ * @status: the status; changed to BLK_STS_INVAL if the size was the reason
+ *
+ * The block layer reports an I/O error, which would fail one path after the other.
+ * The limits of the device are smaller than those of the map.
+ */
+static inline void dm_rq_refuse_atomic(struct request *rq, blk_status_t *status)
+{
+#ifdef DM_RQ_HAVE_ATOMIC
+	struct queue_limits *limits = &rq->q->limits;
+
+	if (*status == BLK_STS_IOERR && (rq->cmd_flags & REQ_ATOMIC) &&
+	    blk_rq_sectors(rq) > READ_ONCE(limits->atomic_write_max_sectors))
+		*status = BLK_STS_INVAL;
+#endif
+}
+
+/**
  * dm_rq_end_stats() - end the interval that dm-stats opened for a request
  * @md: the map
  * @rq: the request; the caller owns it and a reference to @md

@@ -415,6 +415,66 @@ static void large_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rq_bench_core(b)->check_limits);
 }
 
+/* The limit of a secure erase is its own, not that of a discard. */
+static void secure_erase_test(struct kunit *test)
+{
+	struct rq_bench *b = test->priv;
+	struct lower *l = &b->map.a;
+	struct io *io;
+
+	dm_disk(b->map.md)->queue->limits.max_secure_erase_sectors = 256;
+	l->disk->queue->limits.max_secure_erase_sectors = 64;
+	l->disk->queue->limits.max_discard_sectors = 8;
+	rq_bench_core(b)->check_limits = true;
+	l->at_once = true;
+	io = io_submit(&b->map, REQ_OP_SECURE_ERASE, 0, 128, 0);
+	expect_end(test, io, BLK_STS_OK);
+	KUNIT_EXPECT_EQ(test, l->arrived, 2);
+	KUNIT_EXPECT_EQ(test, l->bytes, 64 << SECTOR_SHIFT);
+}
+
+static void atomic_limits(struct gendisk *disk, unsigned int sectors)
+{
+	struct queue_limits *lim = &disk->queue->limits;
+
+	lim->atomic_write_max_sectors = sectors;
+	lim->atomic_write_unit_min = SECTOR_SIZE;
+	lim->atomic_write_unit_max = sectors << SECTOR_SHIFT;
+}
+
+/*
+ * An atomic write is not split.  If it is larger than the device allows, then it
+ * fails, and the status says that the path is not the reason.
+ */
+static void atomic_test(struct kunit *test)
+{
+	struct rq_bench *b = test->priv;
+	struct lower *l = &b->map.a;
+	struct io *io;
+	int i;
+
+	l->at_once = true;
+	lower_limits(l, 8, 128);
+	atomic_limits(l->disk, 32);
+	atomic_limits(dm_disk(b->map.md), 64);
+	for (i = 0; i < 2; i++) {
+		l->arrived = 0;
+		io = io_submit(&b->map, REQ_OP_WRITE | REQ_ATOMIC, 0, 32, 0x55);
+		expect_end(test, io, BLK_STS_OK);
+		KUNIT_EXPECT_EQ(test, l->arrived, 1);
+		KUNIT_EXPECT_EQ(test, l->bytes, io->bytes);
+		KUNIT_EXPECT_TRUE(test, l->opf & REQ_ATOMIC);
+		expect_same(test, io, lower_at(l, 0));
+
+		io = io_submit(&b->map, REQ_OP_WRITE | REQ_ATOMIC, 64, 64, 0x66);
+		expect_end(test, io, BLK_STS_INVAL);
+		EXPECT_STATUS(test, b->script.first_status, BLK_STS_INVAL);
+		KUNIT_EXPECT_EQ(test, l->arrived, 1);
+		rq_bench_core(b)->check_limits = true;
+	}
+	KUNIT_EXPECT_EQ(test, b->script.maps, b->script.ends);
+}
+
 struct none_param {
 	const char *name;
 	blk_opf_t opf;
@@ -541,6 +601,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(blocking_test),
 	KUNIT_CASE_PARAM(gone_test, gone_gen_params),
 	KUNIT_CASE_PARAM(large_test, large_gen_params),
+	KUNIT_CASE(secure_erase_test),
+	KUNIT_CASE(atomic_test),
 	KUNIT_CASE_PARAM(none_test, none_gen_params),
 	KUNIT_CASE(memory_test),
 	KUNIT_CASE(in_flight_test),
