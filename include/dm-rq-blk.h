@@ -397,6 +397,7 @@ static inline void dm_rq_disable_discard(struct request_queue *q)
 static inline void dm_rq_disable_write_zeroes(struct request_queue *q)
 {
 	WRITE_ONCE(q->limits.max_write_zeroes_sectors, 0);
+	dm_rq_disable_wzeroes_unmap(q);
 }
 
 /**

@@ -177,6 +177,21 @@ static inline void dm_rq_refuse_atomic(struct request *rq, blk_status_t *status)
 }
 
 /**
+ * dm_rq_disable_wzeroes_unmap() - disable write-zeroes that unmap
+ * @q: the queue of a map, in use
+ *
+ * Older kernels have no limit of its own for this.
+ *
+ * Context: any, hard irq included.  Racing writers store the same value.
+ */
+static inline void dm_rq_disable_wzeroes_unmap(struct request_queue *q)
+{
+#ifdef DM_RQ_HAVE_WZEROES_UNMAP
+	WRITE_ONCE(q->limits.max_wzeroes_unmap_sectors, 0);
+#endif
+}
+
+/**
  * dm_rq_end_stats() - end the interval that dm-stats opened for a request
  * @md: the map
  * @rq: the request; the caller owns it and a reference to @md
