@@ -269,14 +269,19 @@ int mpath_parse_handler(struct mpath *m, struct dm_target *ti,
 /* ---- paths ---- */
 
 /* Does the map keep limits that this path cannot work with? */
-static int check_limits(struct dm_target *ti, const char *name, struct gendisk *path)
+static int check_limits(struct dm_target *ti, const char *name, struct block_device *bdev)
 {
 	struct gendisk *map = dm_disk(dm_table_get_md(ti->table));
+	sector_t size = bdev_nr_sectors(bdev);
 	char conflict[128];
 
 	if (!dm_rq_keeps_limits(map))
 		return 0;
-	if (mpath_limits_conflict(map, path, conflict, sizeof(conflict)))
+	/* dm core only compares sizes if it computes limits. It accepts a size of 0, too. */
+	if (size && size < ti->len)
+		return bad_table(ti, "path '%.64s': size %llu, but the map has %llu sectors",
+				 name, size, ti->len);
+	if (mpath_limits_conflict(map, bdev->bd_disk, conflict, sizeof(conflict)))
 		return bad_table(ti, "path '%.64s': %s", name, conflict);
 	return 0;
 }
@@ -292,7 +297,7 @@ static int check_device(struct mpath *m, struct dm_target *ti, const char *name,
 	if (bdev_is_partition(dev->bdev))
 		return bad_table(ti, "path '%.64s': is a partition, expected a whole device",
 				 name);
-	return check_limits(ti, name, dev->bdev->bd_disk);
+	return check_limits(ti, name, dev->bdev);
 }
 
 /* Can blk_lld_busy() return true for this queue? */

@@ -648,6 +648,11 @@ static blk_status_t rqt_admit(struct rqt_path *path, struct blk_mq_hw_ctx *hctx,
 	blk_status_t status = BLK_STS_OK;
 	unsigned long flags;
 
+	/* A real device reports an error, too. */
+	if (blk_rq_sectors(rq) &&
+	    blk_rq_pos(rq) + blk_rq_sectors(rq) > get_capacity(rq->q->disk))
+		return BLK_STS_IOERR;
+
 	spin_lock_irqsave(&path->lock, flags);
 	if (rqt_full(path)) {
 		status = rqt_busy(path, hctx, BLK_STS_DEV_RESOURCE);
