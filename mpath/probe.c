@@ -530,8 +530,8 @@ enum probe_result {
 /*
  * As with the map's I/O, an error that is not the path's is a good answer.  A lack of
  * memory says nothing about the path, and neither does the refusal of our read as
- * malformed.  Nor does an error in a group that the hardware handler has not activated:
- * standby paths reject reads, as they should.
+ * malformed.  The same holds for an error in a group that the hardware handler has not
+ * activated: standby paths reject reads, as they should.
  */
 static enum probe_result result_of(struct mpath *m,
 				   struct mpath_probe_waiter *waiter)
