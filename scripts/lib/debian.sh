@@ -20,10 +20,17 @@ PACKAGES_ROOT="gcc-14 make libc6-dev libelf1t64 libssl3t64 pahole bc kmod sparse
 ### apt
 
 suite_apt() {
-	local dir=$CACHE/apt-$1 program=$2
-	[ -s "$dir/sources.list" ] || with_lock "apt-$1" suite_lists "$1"
-	"$program" -q -o "Dir::Etc::sourcelist=$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null -o "Dir::State=$dir" \
-		-o "Dir::State::status=$dir/status" -o "Dir::Cache=$dir/cache" -o APT::Sandbox::User=root "${@:3}"
+	local sources=$CACHE/apt-$1/sources.list
+	[ -s "$sources" ] || with_lock "apt-$1" suite_lists "$1"
+	apt_with "$sources" "${@:2}"
+}
+
+# apt_with SOURCES PROGRAM ARGUMENT...: run it with this sources.list, and with its state in the same directory
+apt_with() {
+	local dir=${1%/*}
+	"$2" -q -o "Dir::Etc::sourcelist=$1" -o Dir::Etc::sourceparts=/dev/null -o "Dir::State=$dir" \
+		-o "Dir::State::status=$dir/status" -o "Dir::Cache=$dir/cache" -o APT::Sandbox::User=root \
+		-o Acquire::Languages=none "${@:3}"
 }
 
 # Runs in a subshell, under the lock. sources.list is written last, because its presence says that the lists are there.
@@ -34,9 +41,7 @@ suite_lists() {
 	: >"$dir/status"
 	suite_sources "$1" >"$dir/sources.new"
 	[ -s "$dir/sources.new" ] || die "apt has no source of Debian's packages here (see apt-get indextargets)"
-	step "updating the package lists of $1" apt-get -q -o "Dir::Etc::sourcelist=$dir/sources.new" \
-		-o Dir::Etc::sourceparts=/dev/null -o "Dir::State=$dir" -o "Dir::State::status=$dir/status" \
-		-o "Dir::Cache=$dir/cache" -o APT::Sandbox::User=root -o Acquire::Languages=none update ||
+	step "updating the package lists of $1" apt_with "$dir/sources.new" apt-get update ||
 		die "apt-get update for $1 failed: no network, or the mirror does not have it"
 	mv "$dir/sources.new" "$dir/sources.list"
 }
@@ -76,12 +81,14 @@ suite_refresh() {
 
 suite_root() {
 	ROOT=$CACHE/root-$1
-	[ "$(cat "$ROOT.stamp" 2>/dev/null)" = "$ROOT $PACKAGES_ROOT" ] || with_lock "root-$1" suite_root_make "$1"
-	[ "$(cat "$ROOT.stamp" 2>/dev/null)" = "$ROOT $PACKAGES_ROOT" ] || die "setting up a root of $1 failed"
+	suite_root_cached || with_lock "root-$1" suite_root_make "$1"
+	suite_root_cached || die "setting up a root of $1 failed"
 }
 
+suite_root_cached() { [ "$(cat "$ROOT.stamp" 2>/dev/null)" = "$ROOT $PACKAGES_ROOT" ]; }
+
 suite_root_make() {
-	[ "$(cat "$ROOT.stamp" 2>/dev/null)" != "$ROOT $PACKAGES_ROOT" ] || return 0
+	! suite_root_cached || return 0
 	# shellcheck disable=SC2086 # a list
 	need_packages $PACKAGES_SUITE
 	need_space "$CACHE" 1000

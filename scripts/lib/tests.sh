@@ -144,10 +144,9 @@ choose_tests() {
 		[[ " $ALL_KUNIT_KERNELS " == *" $kernel "* ]] || continue
 		! brief "$kernel" || continue
 		KUNIT_KERNELS+=" $kernel"
-		KUNIT_SUITES=()
-		for name in ${NAMES[kunit]}; do
-			! wanted kunit "$name" || KUNIT_SUITES+=("$name")
-		done
+	done
+	for name in ${NAMES[kunit]}; do
+		! wanted kunit "$name" || KUNIT_SUITES+=("$name")
 	done
 	[ -n "$plain" ] || return 0
 	for name in ${NAMES[host]}; do
