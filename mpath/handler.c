@@ -12,6 +12,15 @@
 
 #define DM_MSG_PREFIX "multipath"
 
+/* Replace the table's handler, whose parameters do not suit another one. */
+static void set_handler(struct mpath *m, char *name)
+{
+	kfree(m->handler.name);
+	kfree(m->handler.params);
+	m->handler.name = name;
+	m->handler.params = NULL;
+}
+
 /* We take the attached handler instead of the table's. */
 static int retain(struct mpath *m, const char *attached)
 {
@@ -23,11 +32,7 @@ static int retain(struct mpath *m, const char *attached)
 	name = kstrdup(attached, GFP_KERNEL);
 	if (!name)
 		return -ENOMEM;
-	kfree(m->handler.name);
-	m->handler.name = name;
-	/* The table's parameters were for another handler. */
-	kfree(m->handler.params);
-	m->handler.params = NULL;
+	set_handler(m, name);
 	return 0;
 }
 
@@ -62,10 +67,7 @@ static void drop_handler(struct mpath *m, struct dm_dev *dev)
 		return;
 	mpath_warn(m, "path %pg (%s): hardware handler %s ignored: not a SCSI device",
 		   dev->bdev, dev->name, m->handler.name);
-	kfree(m->handler.name);
-	kfree(m->handler.params);
-	m->handler.name = NULL;
-	m->handler.params = NULL;
+	set_handler(m, NULL);
 }
 
 /**
