@@ -377,12 +377,16 @@ static inline void dm_rq_raise_nr_hw_queues(const struct gendisk *disk,
  * dm_rq_disable_discard() - set the discard limit of a map to 0
  * @q: the queue of the map, in use
  *
+ * The limit of the hardware goes with it, otherwise the block layer computes
+ * this one anew from it when the administrator changes another limit.
+ *
  * Upstream: blk_queue_disable_discard() of 6.11 and later does it for drivers.
  *
  * Context: any, hard irq included.  Racing writers store the same value.
  */
 static inline void dm_rq_disable_discard(struct request_queue *q)
 {
+	WRITE_ONCE(q->limits.max_hw_discard_sectors, 0);
 	WRITE_ONCE(q->limits.max_discard_sectors, 0);
 }
 
