@@ -17,6 +17,7 @@
 #include "dm-rq-compat.h"
 
 enum rule {
+	SAME,
 	AT_MOST,	/* the path's value must not be larger than the map's */
 	AT_LEAST,	/* nor smaller */
 	NO_OTHER_BITS,	/* the path's mask has no bit that the map's lacks */
@@ -26,6 +27,8 @@ enum rule {
 static bool fits(enum rule rule, unsigned long map, unsigned long path)
 {
 	switch (rule) {
+	case SAME:
+		return path == map;
 	case AT_MOST:
 		return path <= map;
 	case AT_LEAST:
@@ -57,10 +60,17 @@ static bool find_conflict(const struct limit *limit, unsigned int nr, char *text
 	return false;
 }
 
+/* In sectors; 0 for a device without zones.  A zoned device rejects most writes of others. */
+static unsigned int zone_sectors(struct request_queue *q)
+{
+	return blk_queue_is_zoned(q) ? q->limits.chunk_sectors : 0;
+}
+
 static bool any_request_conflicts(struct request_queue *map, struct request_queue *path,
 				  char *text, size_t size)
 {
 	const struct limit limits[] = {
+		{ "zone size", SAME, zone_sectors(map), zone_sectors(path) },
 		{ "logical block size", AT_MOST, queue_logical_block_size(map),
 		  queue_logical_block_size(path) },
 		{ "DMA alignment mask", NO_OTHER_BITS, queue_dma_alignment(map),
