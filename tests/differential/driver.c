@@ -1219,9 +1219,11 @@ static int compare_lines(const void *a, const void *b)
 }
 
 /*
- * <path> <op> <flags> <sector> <sectors> <bios> <outcome>, by sector, then time
+ * <path> <op> <flags> <sector> <sectors> <bios> <outcome>, by sector, then time.  Those
+ * without sectors come first: a plug may hold back a write, but not a flush that follows.
  */
 struct record {
+	bool is_empty;
 	unsigned long long sector;
 	int order;
 	char text[96];
@@ -1231,6 +1233,8 @@ static int compare_records(const void *a, const void *b)
 {
 	const struct record *x = a, *y = b;
 
+	if (x->is_empty != y->is_empty)
+		return x->is_empty ? -1 : 1;
 	if (x->sector != y->sector)
 		return x->sector < y->sector ? -1 : 1;
 	return x->order - y->order;
@@ -1251,6 +1255,7 @@ static void print_records(void)
 		if (i < 10)
 			continue;
 		r->sector = strtoull(words[5], NULL, 10);
+		r->is_empty = !strcmp(words[6], "0");
 		r->order = nr++;
 		snprintf(r->text, sizeof(r->text), "%%%s %s %s %s %s %s %s", words[2], words[3],
 			 words[4], words[5], words[6], words[7], words[9]);
