@@ -425,13 +425,22 @@ static int clone_bio_ctr(struct bio *bio, struct bio *src, void *data)
 	return 0;
 }
 
+/* blk_rq_prep_clone() handles encryption contexts and integrity data. */
+static bool needs_general_clone(struct bio *bio)
+{
+	return bio_has_crypt_ctx(bio) || bio_integrity(bio);
+}
+
 /* Clone all bios of a request.  False: out of memory. */
 static bool clone_all_bios(struct dm_rq_io *io, struct request *rq,
 			   struct request *clone)
 {
+	/* If there is no reserve of ours for these, we take one of the system's. */
+	gfp_t gfp = needs_general_clone(rq->bio) ? GFP_ATOMIC | __GFP_NOWARN :
+						   CLONE_GFP;
+
 	io->src = rq->bio;
-	return !blk_rq_prep_clone(clone, rq, &clone_bios, CLONE_GFP,
-				  clone_bio_ctr, io);
+	return !blk_rq_prep_clone(clone, rq, &clone_bios, gfp, clone_bio_ctr, io);
 }
 
 /*
@@ -484,17 +493,33 @@ static __always_inline bool clone_first_bio(struct dm_rq_io *io,
 	return true;
 }
 
-/* blk_rq_prep_clone() handles encryption contexts and integrity data. */
-static bool needs_general_clone(struct bio *bio)
+/*
+ * Some devices take several ranges per discard, one for each bio.  Others take
+ * one, and look only at the start and the length of the request.  The map may
+ * have merged more bios into a discard than this device takes.
+ */
+static bool has_too_many_ranges(struct request_queue *q, struct request *rq)
 {
-	return bio_has_crypt_ctx(bio) || bio_integrity(bio);
+	unsigned int max = queue_max_discard_segments(q), nr = 0;
+	sector_t next = blk_rq_pos(rq);
+	bool gap = false;
+	struct bio *bio;
+
+	if (req_op(rq) != REQ_OP_DISCARD)
+		return false;
+	__rq_for_each_bio(bio, rq) {
+		gap |= bio->bi_iter.bi_sector != next;
+		next = bio_end_sector(bio);
+		nr++;
+	}
+	return max > 1 ? nr > max : gap;
 }
 
 /*
  * All cases but the common one.  If we run out of memory for several bios, then
  * we map the first bio, and the rest follows when that one has completed, to
  * ensure that the request makes progress.  (Each bio of a merged atomic write is
- * an atomic write of its own.)
+ * an atomic write of its own.)  A discard of too many ranges is sent likewise.
  */
 static noinline bool prep_other_clone(struct dm_rq_io *io, struct request *rq,
 				      struct request *clone,
@@ -507,7 +532,7 @@ static noinline bool prep_other_clone(struct dm_rq_io *io, struct request *rq,
 		return true;
 	}
 
-	if (clone_all_bios(io, rq, clone))
+	if (!has_too_many_ranges(clone->q, rq) && clone_all_bios(io, rq, clone))
 		return true;
 	if (needs_general_clone(bio) || !clone_first_bio(io, rq, clone, bdev))
 		return false;

@@ -13,6 +13,19 @@
 
 /* ---- disks ---- */
 
+/* A driver for one range does not look at the bios. */
+static void discard(struct lower *l, struct request *rq)
+{
+	struct bio *bio;
+
+	if (queue_max_discard_segments(rq->q) == 1) {
+		memset(lower_at(l, blk_rq_pos(rq)), 0, blk_rq_bytes(rq));
+		return;
+	}
+	__rq_for_each_bio(bio, rq)
+		memset(lower_at(l, bio->bi_iter.bi_sector), 0, bio->bi_iter.bi_size);
+}
+
 static void move_data(struct lower *l, struct request *rq)
 {
 	u8 *at = lower_at(l, blk_rq_pos(rq));
@@ -21,6 +34,8 @@ static void move_data(struct lower *l, struct request *rq)
 
 	switch (req_op(rq)) {
 	case REQ_OP_DISCARD:
+		discard(l, rq);
+		break;
 	case REQ_OP_WRITE_ZEROES:
 		memset(at, 0, blk_rq_bytes(rq));
 		break;

@@ -415,6 +415,51 @@ static void large_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, rq_bench_core(b)->check_limits);
 }
 
+struct ranges_param {
+	const char *name;
+	unsigned int max;
+	unsigned int requests;
+};
+
+static const struct ranges_param ranges_params[] = {
+	{ "1", 1, 3 },
+	{ "2", 2, 2 },
+	{ "4", 4, 1 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(ranges, ranges_params, name);
+
+/*
+ * A discard of several ranges, of which the device takes fewer per request than
+ * the map.  Only these ranges are discarded.
+ */
+static void ranges_test(struct kunit *test)
+{
+	static const sector_t sectors[] = { 0, 1000, 1008 };
+	const struct ranges_param *p = test->param_value;
+	struct rq_bench *b = test->priv;
+	struct lower *l = &b->map.a;
+	struct blk_plug plug;
+	struct io *ios[3];
+	int i;
+
+	l->at_once = true;
+	dm_disk(b->map.md)->queue->limits.max_discard_segments = 4;
+	l->disk->queue->limits.max_discard_segments = p->max;
+	memset(lower_at(l, 0), 0x77, LOWER_SECTORS << SECTOR_SHIFT);
+	blk_start_plug(&plug);
+	for (i = 0; i < 3; i++)
+		ios[i] = io_submit(&b->map, REQ_OP_DISCARD, sectors[i], 8, 0);
+	blk_finish_plug(&plug);
+	for (i = 0; i < 3; i++)
+		expect_end(test, ios[i], BLK_STS_OK);
+	KUNIT_EXPECT_EQ(test, l->arrived, p->requests);
+	KUNIT_EXPECT_TRUE(test, all_are(lower_at(l, 0), 0, SZ_4K));
+	KUNIT_EXPECT_TRUE(test, all_are(lower_at(l, 8), 0x77, 992 << SECTOR_SHIFT));
+	KUNIT_EXPECT_TRUE(test, all_are(lower_at(l, 1000), 0, SZ_8K));
+	KUNIT_EXPECT_TRUE(test, all_are(lower_at(l, 1016), 0x77, 1032 << SECTOR_SHIFT));
+}
+
 /* The limit of a secure erase is its own, not that of a discard. */
 static void secure_erase_test(struct kunit *test)
 {
@@ -601,6 +646,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(blocking_test),
 	KUNIT_CASE_PARAM(gone_test, gone_gen_params),
 	KUNIT_CASE_PARAM(large_test, large_gen_params),
+	KUNIT_CASE_PARAM(ranges_test, ranges_gen_params),
 	KUNIT_CASE(secure_erase_test),
 	KUNIT_CASE(atomic_test),
 	KUNIT_CASE_PARAM(none_test, none_gen_params),
