@@ -370,15 +370,19 @@ static void add_to_batch(struct mpath_probe_batch *batch, struct mpath_path *pat
  * A read that was sent before the path was reinstated says nothing about the path,
  * because the fault that swallowed it may be over.
  */
+static bool is_stale(struct mpath_probe_waiter *waiter, struct mpath_probe_read *read)
+{
+	return read->out && ktime_before(read->sent, waiter->reinstated);
+}
+
+/* If both reads are stale, then the batch waits in vain for the second one. */
 static struct mpath_probe_read *read_for(struct mpath_probe_waiter *waiter)
 {
 	struct mpath_probe_read *read = waiter->path->probe.dev->read;
 
 	lockdep_assert_held(&probe_lock);
 
-	if (read->out && ktime_before(read->sent, waiter->reinstated))
-		read++;
-	return read;
+	return is_stale(waiter, read) ? read + 1 : read;
 }
 
 static void enter_waiter(struct mpath_probe_waiter *waiter)
@@ -388,6 +392,7 @@ static void enter_waiter(struct mpath_probe_waiter *waiter)
 	waiter->reinstated = READ_ONCE(waiter->path->probe.reinstated);
 	read = read_for(waiter);
 	waiter->read = read;
+	waiter->is_stale = is_stale(waiter, read);
 	list_add_tail(&waiter->list, &read->waiters);
 	if (read->out)
 		return;
@@ -545,8 +550,9 @@ static enum probe_result result_of(struct mpath *m,
 	    (!waiter->error ||
 	     !mpath_is_path_error(errno_to_blk_status(waiter->error))))
 		return PROBE_GOOD;
-	/* Reinstated meanwhile: this result is stale. */
-	if (READ_ONCE(path->probe.reinstated) != waiter->reinstated)
+	/* Reinstated since the read was sent: this result is stale. */
+	if (waiter->is_stale ||
+	    READ_ONCE(path->probe.reinstated) != waiter->reinstated)
 		return PROBE_UNKNOWN;
 	if (!waiter->answered)
 		return PROBE_SILENT;

@@ -23,6 +23,7 @@ struct mpath_probe_read;
  * @path: the path; constant
  * @read: the read, which belongs to the device; constant
  * @reinstated: path->probe.reinstated when the batch began; the batch's own
+ * @is_stale: the read was sent before the path was reinstated; the batch's own
  * @sends: this batch sends the read; the batch's own
  * @answered: the read has completed; prober's lock, constant after the batch, as are
  *	the next two
@@ -35,6 +36,7 @@ struct mpath_probe_waiter {
 	struct mpath_path *path;
 	struct mpath_probe_read *read;
 	ktime_t reinstated;
+	bool is_stale;
 	bool sends;
 	bool answered;
 	int error;
