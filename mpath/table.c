@@ -268,6 +268,12 @@ int mpath_parse_handler(struct mpath *m, struct dm_target *ti,
 
 /* ---- paths ---- */
 
+/* Then no request of the old limits waits, and the resume computes new ones. */
+static bool is_flushed(struct dm_target *ti)
+{
+	return dm_suspended(ti) && !dm_noflush_suspending(ti);
+}
+
 /* Does the map keep limits that this path cannot work with? */
 static int check_limits(struct dm_target *ti, const char *name, struct block_device *bdev)
 {
@@ -275,7 +281,7 @@ static int check_limits(struct dm_target *ti, const char *name, struct block_dev
 	sector_t size = bdev_nr_sectors(bdev);
 	char conflict[128];
 
-	if (!dm_rq_keeps_limits(map))
+	if (!dm_rq_keeps_limits(map) || is_flushed(ti))
 		return 0;
 	/* dm core only compares sizes if it computes limits. It accepts a size of 0, too. */
 	if (size && size < ti->len)
