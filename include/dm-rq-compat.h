@@ -337,21 +337,31 @@ static inline bool dm_rq_keeps_limits(struct gendisk *map)
 }
 
 /**
- * dm_rq_add_write_cache() - let a map that keeps its limits pass flushes on
+ * dm_rq_inherit_features() - let a map that keeps its limits serve a new path
  * @map: its disk; the map is suspended
  * @path: the disk of a path
  *
- * The block layer drops flushes to a disk without a write cache.  An update of the limits
- * by the block layer's functions could wait for requests that wait for the resume.  If
- * user space writes a limit of the map at the same time, our change may get lost.
+ * The block layer drops flushes to a disk without a write cache, and does without the
+ * flush after a write if the disk has FUA.  Pages that a path needs stable must not
+ * change while the map writes them.
+ *
+ * An update of the limits by the block layer's functions could wait for requests that
+ * wait for the resume.  If user space writes a limit of the map at the same time, our
+ * change may get lost.
  *
  * Context: process.
  */
-static inline void dm_rq_add_write_cache(struct gendisk *map, struct gendisk *path)
+static inline void dm_rq_inherit_features(struct gendisk *map, struct gendisk *path)
 {
 #ifdef DM_RQ_HAVE_MPATH_PROBE_PATHS
-	if (bdev_write_cache(path->part0) && !bdev_write_cache(map->part0))
-		map->queue->limits.features |= BLK_FEAT_WRITE_CACHE;
+	blk_features_t *features = &map->queue->limits.features;
+
+	*features |= path->queue->limits.features & BLK_FEAT_STABLE_WRITES;
+	if (!bdev_write_cache(path->part0))
+		return;
+	*features |= BLK_FEAT_WRITE_CACHE;
+	if (!bdev_fua(path->part0))
+		*features &= ~BLK_FEAT_FUA;
 #else
 	/* This dm core computes the limits of each table. */
 #endif

@@ -117,20 +117,43 @@ static void profile_text(struct gendisk *disk, char *text, size_t size)
 		  1U << bi->interval_exp, bi->tag_size);
 }
 
-/* Without a profile of the map, requests have no integrity data, and any path takes them. */
-static bool integrity_conflicts(struct gendisk *map, struct gendisk *path, char *text,
-				size_t size)
+/*
+ * Without a profile of the map, requests have no integrity data, and most paths do
+ * without.  One with metadata that are not protection information does not, because it
+ * expects a buffer for them.
+ */
+static bool profile_conflicts(struct gendisk *map, struct gendisk *path, char *text,
+			      size_t size)
 {
 	char wanted[40], profile[40];
 
-	if (!blk_get_integrity(map))
-		return false;
 	profile_text(map, wanted, sizeof(wanted));
 	profile_text(path, profile, sizeof(profile));
 	if (!strcmp(wanted, profile))
 		return false;
+	if (!blk_get_integrity(map) && !str_has_prefix(profile, "nop/"))
+		return false;
 	scnprintf(text, size, "integrity profile %s, but the map has %s", profile, wanted);
 	return true;
+}
+
+/* We cannot send a request with integrity data in parts. */
+static bool integrity_conflicts(struct gendisk *map, struct gendisk *path, char *text,
+				size_t size)
+{
+	const struct limit limits[] = {
+		{ "maximum of sectors", AT_LEAST, queue_max_sectors(map->queue),
+		  queue_max_sectors(path->queue) },
+		{ "maximum of segments", AT_LEAST, queue_max_segments(map->queue),
+		  queue_max_segments(path->queue) },
+		{ "maximum of integrity segments", AT_LEAST,
+		  queue_max_integrity_segments(map->queue),
+		  queue_max_integrity_segments(path->queue) },
+	};
+
+	return profile_conflicts(map, path, text, size) ||
+	       (blk_get_integrity(map) &&
+		find_conflict(limits, ARRAY_SIZE(limits), text, size));
 }
 
 /**
@@ -140,7 +163,8 @@ static bool integrity_conflicts(struct gendisk *map, struct gendisk *path, char 
  * @text: set to the first limit that does not fit, with both values
  * @size: size of @text
  *
- * A request that is only too large does not count, because dm-rq sends it in parts.
+ * A request that is only too large does not count, because dm-rq sends it in parts,
+ * unless it has integrity data.
  *
  * Context: process.
  */

@@ -146,13 +146,13 @@ void mpath_set_name(struct mpath *m)
 		strscpy(m->name, name, sizeof(m->name));
 }
 
-/* No write is sent to a path with a cache before the map passes flushes on. */
-static void pass_flushes_on(struct mpath *m)
+/* No write is sent to a path before the map has what the path needs. */
+static void inherit_features(struct mpath *m)
 {
 	struct mpath_path *path;
 
 	list_for_each_entry(path, &m->paths, list)
-		dm_rq_add_write_cache(dm_disk(m->rq.md), path->ps.dev->bdev->bd_disk);
+		dm_rq_inherit_features(dm_disk(m->rq.md), path->ps.dev->bdev->bd_disk);
 }
 
 /**
@@ -166,7 +166,8 @@ void mpath_resume(struct dm_target *ti)
 	struct mpath *m = mpath_of(ti);
 
 	mpath_set_name(m);
-	pass_flushes_on(m);
+	if (!m->bio_mode)
+		inherit_features(m);
 	end_suspend(m);
 	mpath_stall_start(m);
 	mpath_debugfs_add(m);

@@ -57,6 +57,7 @@ enum member {
 	ATOMIC_BOUNDARY,
 	MAX_SECTORS,
 	MAX_SEGMENTS,
+	INTEGRITY_SEGMENTS,
 	DISCARD,
 	ZEROES,
 };
@@ -90,6 +91,9 @@ static void set_member(struct queue_limits *limits, enum member member, unsigned
 		break;
 	case MAX_SEGMENTS:
 		limits->max_segments = value;
+		break;
+	case INTEGRITY_SEGMENTS:
+		limits->max_integrity_segments = value;
 		break;
 	case DISCARD:
 		limits->max_discard_sectors = value;
@@ -193,6 +197,11 @@ static void set_profile(struct lower *l, u8 bytes, u8 tag_size)
 	bi->tag_size = tag_size;
 }
 
+static void clear_profile(struct lower *l)
+{
+	memset(&l->disk->queue->limits.integrity, 0, sizeof(struct blk_integrity));
+}
+
 #define MAP_PROFILE	"T10-DIF-TYPE1-CRC/8/512/2"
 
 /* A map with a profile takes only paths with the same one. */
@@ -210,16 +219,49 @@ static void integrity_test(struct kunit *test)
 	set_profile(&disks->path, 16, 2);
 	expect_conflict(test, "integrity profile T10-DIF-TYPE1-CRC/16/512/2, but the map has "
 			MAP_PROFILE);
-	memset(&disks->path.disk->queue->limits.integrity, 0, sizeof(struct blk_integrity));
+	clear_profile(&disks->path);
 	expect_conflict(test, "integrity profile none, but the map has " MAP_PROFILE);
-	memset(&disks->map.disk->queue->limits.integrity, 0, sizeof(struct blk_integrity));
+	clear_profile(&disks->map);
 }
 
-#else
-
-static void integrity_test(struct kunit *test)
+/* A path that wants metadata which are not protection information */
+static void metadata_test(struct kunit *test)
 {
-	kunit_skip(test, "needs CONFIG_BLK_DEV_INTEGRITY");
+	struct disks *disks = test->priv;
+
+	set_profile(&disks->path, 8, 0);
+	disks->path.disk->queue->limits.integrity.csum_type = BLK_INTEGRITY_CSUM_NONE;
+	disks->path.disk->queue->limits.integrity.flags = 0;
+	expect_conflict(test, "integrity profile nop/8/512/0, but the map has none");
+	clear_profile(&disks->path);
+}
+
+static const struct limit_param integrity_size_params[] = {
+	{ "max_sectors", MAX_SECTORS, 1024, 8,
+	  "maximum of sectors 8, but the map has 1024" },
+	{ "max_sectors_larger", MAX_SECTORS, 8, 1024 },
+	{ "max_segments", MAX_SEGMENTS, 128, 64,
+	  "maximum of segments 64, but the map has 128" },
+	{ "integrity_segments", INTEGRITY_SEGMENTS, 128, 1,
+	  "maximum of integrity segments 1, but the map has 128" },
+	{ "discard", DISCARD, 1024, 0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(integrity_size, integrity_size_params, name);
+
+/* Limits that count because a request with integrity data is not split */
+static void integrity_size_test(struct kunit *test)
+{
+	const struct limit_param *p = test->param_value;
+	struct disks *disks = test->priv;
+
+	set_profile(&disks->map, 8, 2);
+	set_profile(&disks->path, 8, 2);
+	set_member(&disks->map.disk->queue->limits, p->member, p->map);
+	set_member(&disks->path.disk->queue->limits, p->member, p->path);
+	expect_conflict(test, p->conflict);
+	clear_profile(&disks->path);
+	clear_profile(&disks->map);
 }
 
 #endif
@@ -227,7 +269,11 @@ static void integrity_test(struct kunit *test)
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(limit_test, limit_gen_params),
 	KUNIT_CASE_PARAM(atomic_test, atomic_gen_params),
+#ifdef CONFIG_BLK_DEV_INTEGRITY
 	KUNIT_CASE(integrity_test),
+	KUNIT_CASE(metadata_test),
+	KUNIT_CASE_PARAM(integrity_size_test, integrity_size_gen_params),
+#endif
 	{}
 };
 
