@@ -402,6 +402,7 @@ static inline void dm_rq_disable_write_zeroes(struct request_queue *q)
 {
 	WRITE_ONCE(q->limits.max_write_zeroes_sectors, 0);
 	dm_rq_disable_wzeroes_unmap(q);
+	dm_rq_disable_hw_wzeroes_unmap(q);
 }
 
 /**

@@ -180,17 +180,30 @@ static inline void dm_rq_refuse_atomic(struct request *rq, blk_status_t *status)
  * dm_rq_disable_wzeroes_unmap() - disable write-zeroes that unmap
  * @q: the queue of a map, in use
  *
- * The block layer refuses to change any limit of a queue as long as the limit
- * of the hardware is neither 0 nor the one for write-zeroes.  Older kernels
- * have no limits of their own for this.
+ * Older kernels have no limit of its own for this.
  *
  * Context: any, hard irq included.  Racing writers store the same value.
  */
 static inline void dm_rq_disable_wzeroes_unmap(struct request_queue *q)
 {
 #ifdef DM_RQ_HAVE_WZEROES_UNMAP
-	WRITE_ONCE(q->limits.max_hw_wzeroes_unmap_sectors, 0);
 	WRITE_ONCE(q->limits.max_wzeroes_unmap_sectors, 0);
+#endif
+}
+
+/**
+ * dm_rq_disable_hw_wzeroes_unmap() - the same for the limit of the hardware
+ * @q: the queue of a map, in use
+ *
+ * The block layer refuses to change any limit of a queue as long as this one is
+ * neither 0 nor the one for write-zeroes.
+ *
+ * Context: any, hard irq included.  Racing writers store the same value.
+ */
+static inline void dm_rq_disable_hw_wzeroes_unmap(struct request_queue *q)
+{
+#ifdef DM_RQ_HAVE_WZEROES_UNMAP
+	WRITE_ONCE(q->limits.max_hw_wzeroes_unmap_sectors, 0);
 #endif
 }
 
