@@ -135,11 +135,12 @@ kernel_unpack() {
 	depmod -b "$KROOT" "$KREL"
 }
 
-# A newer release's header tools run in a root of that release. Those of an older release run on the host.
+# A newer release's header tools run in a root of that release. Those of an older release run on the host, as do those of
+# a debug kernel, which was built there.
 kernel_run() {
 	local suite
 	suite=$(kernel_suite "$KVER")
-	if [ "$suite" = trixie ] && [ "$HOST_SUITE" = bookworm ]; then
+	if [ "$suite" = trixie ] && [ "$HOST_SUITE" = bookworm ] && ! is_debug_kernel "$KVER"; then
 		in_suite "$suite" "$@"
 	else
 		"$@"
