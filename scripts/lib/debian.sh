@@ -10,12 +10,15 @@
 #   suite_fetch SUITE DIR PACKAGE...	download packages to a new directory
 #   suite_knows SUITE PATTERN	print the names of packages that match
 #   suite_root SUITE		set ROOT, a root directory with $PACKAGES_ROOT
+#   client_root SUITE		set ROOT, one with $PACKAGES_CLIENT_ROOT, for guests
 #   in_suite SUITE COMMAND...	run a command there; it sees the repository, the cache and the temporary directory
 
 # shellcheck source=/dev/null
 HOST_SUITE=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 # Of trixie. The names of libraries are those of its header tools' dependencies.
 PACKAGES_ROOT="gcc-14 make libc6-dev libelf1t64 libssl3t64 pahole bc kmod sparse perl-base xz-utils"
+# The tools of the tests beside $PACKAGES_CLIENTS.
+PACKAGES_CLIENT_ROOT="$PACKAGES_CLIENTS udev dmsetup fio e2fsprogs busybox-static kmod procps perl-base"
 
 ### apt
 
@@ -46,14 +49,17 @@ suite_lists() {
 	mv "$dir/sources.new" "$dir/sources.list"
 }
 
-# Print apt sources for the mirrors that the host uses.
+# Print apt sources for the mirrors that the host uses. sid has no other suites beside it. A mirror that keeps the state of
+# a day has a sid whose Release file is no longer valid.
 suite_sources() {
 	# shellcheck disable=SC2016 # apt's
 	apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' | sort -u |
 		awk -v host="$HOST_SUITE" -v suite="$1" '
 			function source(uri, release) {
-				print "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] " uri " " release " main"
+				print "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg" \
+					(release == "sid" ? " check-valid-until=no" : "") "] " uri " " release " main"
 			}
+			suite == "sid" { if ($2 == host) source($1, suite); next }
 			$2 == host { source($1, suite); source($1, suite "-updates"); source($1, suite "-backports") }
 			$2 == host "-security" { source($1, suite "-security") }'
 }
@@ -77,27 +83,37 @@ suite_refresh() {
 	with_lock "apt-$1" suite_lists "$1"
 }
 
-### A root directory
+### Root directories
 
 suite_root() {
-	ROOT=$CACHE/root-$1
-	suite_root_cached || with_lock "root-$1" suite_root_make "$1"
-	suite_root_cached || die "setting up a root of $1 failed"
+	root_setup "$CACHE/root-$1" "$1" "$PACKAGES_ROOT"
 }
 
-suite_root_cached() { [ "$(cat "$ROOT.stamp" 2>/dev/null)" = "$ROOT $PACKAGES_ROOT" ]; }
+client_root() {
+	root_setup "$CACHE/clients-$1" "$1" "$PACKAGES_CLIENT_ROOT"
+}
 
-suite_root_make() {
-	! suite_root_cached || return 0
+# root_setup DIR SUITE PACKAGES: set ROOT to DIR, and make it unless it is there
+root_setup() {
+	ROOT=$1
+	root_cached "$3" || with_lock "${ROOT##*/}" root_make "$2" "$3"
+	root_cached "$3" || die "setting up a root of $2 failed"
+}
+
+root_cached() { [ "$(cat "$ROOT.stamp" 2>/dev/null)" = "$ROOT $1" ]; }
+
+# root_make SUITE PACKAGES: runs in a subshell, under the lock
+root_make() {
+	! root_cached "$2" || return 0
 	# shellcheck disable=SC2086 # a list
 	need_packages $PACKAGES_SUITE
 	need_space "$CACHE" 1000
 	suite_apt "$1" apt-cache pkgnames >/dev/null
 	as_root rm -rf "$ROOT"
 	# The root belongs to root. We only read it.
-	step "making a root of $1" as_root mmdebstrap --variant=apt --mode=root --include="${PACKAGES_ROOT// /,}" \
+	step "making a root of $1" as_root mmdebstrap --variant=apt --mode=root --include="${2// /,}" \
 		--aptopt='Acquire::Languages "none"' "$1" "$ROOT" "$CACHE/apt-$1/sources.list" || die "mmdebstrap failed"
-	echo "$ROOT $PACKAGES_ROOT" >"$ROOT.stamp"
+	echo "$ROOT $2" >"$ROOT.stamp"
 }
 
 in_suite() {

@@ -11,6 +11,8 @@
 #   kernel_cached VERSION	succeed if it is in the cache; set KREL and KROOT
 #   config_last, config_is_whole	select and check lines of a kernel configuration
 #   source_setup VERSION	set KSRC, the whole source, which must not be written to
+#   clients_of KERNEL		set REPLY to the release whose user space guests with this kernel have in the tests of
+#				clients, or to nothing if that is the host's
 #   clients_setup		set CLIENTS, a root directory with $PACKAGES_CLIENTS and those of their dependencies
 #				that the host does not have
 # All are quick if the cache is filled. DM_RQ_REFRESH=1 looks for a newer kernel.
@@ -171,6 +173,13 @@ source_fetch() {
 source_unpack() {
 	dpkg --fsys-tarfile "$2"/*.deb | tar -xO "./usr/src/linux-source-$1.tar.xz" |
 		tar -xJ -C "$KSRC" --strip-components=1
+}
+
+# A kernel of a newer release than the host's comes with the user space of that release.
+clients_of() {
+	REPLY=${DM_RQ_CLIENTS:-$HOST_SUITE}
+	[ -n "${DM_RQ_CLIENTS:-}" ] || [ "$(kernel_suite "$1")" != trixie ] || REPLY=trixie
+	[ "$REPLY" != "$HOST_SUITE" ] || REPLY=''
 }
 
 clients_setup() {

@@ -5,11 +5,12 @@
 #   awk -v commit=NAME -v tests="NAME NAME.." -f long-results.awk [OLD] GUEST-OUTPUT...
 #
 # For each of the tests, print a line `<test> <kernel>: <result>, <seconds> s; dm-mpath-rq <commit>`, and then its notes,
-# each after a tab. Entries of OLD, a file named *.txt, are kept if their test has not run now.
+# each after a tab. <kernel> includes the release of the guest's user space, if that is not the host's. Entries of OLD, a file named *.txt, are kept if their test has not run now.
 
 FILENAME ~ /\.txt$/ {
 	if (/^[^\t]/) {
-		key = $1 " " $2
+		key = $0
+		sub(/: .*/, ":", key)
 		order[++entries] = key
 	}
 	text[key] = text[key] $0 "\n"
@@ -17,6 +18,7 @@ FILENAME ~ /\.txt$/ {
 }
 
 /^GUEST-START / { kernel = $2 }
+/^# user space: / { kernel = kernel " " $4 }
 /^  (K?TAP version|1\.\.)/ { notes = "" }
 /^  # (Totals|wanted|got|exit|corpus:)/ { next }
 /^  # / { notes = notes "\t" substr($0, 5) "\n" }

@@ -24,7 +24,8 @@ target_load() {
 	else
 		load_modules
 	fi
-	note "$RUN: target multipath $(dmsetup targets | awk '$1 == "multipath" { print $2 }')"
+	note "$RUN: target multipath $(dmsetup targets | awk '$1 == "multipath" { print $2 }')," \
+		"$(multipath -h 2>&1 | sed -n 's/^\(multipath-tools v[^ ]*\).*/\1/p')"
 }
 
 # Fails the test if our modules cannot be unloaded or leave memory behind.
