@@ -5,8 +5,10 @@
 #
 # Everything is unpacked into the cache and never installed on the host. Source this after common.sh.
 #   ALL_KERNELS			all versions, the first ones first; 6.12+deb13 is Debian 13's, 6.12 Debian 12's
-#   kernel_setup VERSION	set KVER, KREL, KROOT (unpacked root), KDIR (build directory) and VMLINUZ; also for
-#				the debug kernels, see debug-kernel.sh
+#   LONG_KERNELS		Debian's other flavours of them, VERSION-rt and VERSION-cloud, and the debug kernels, see
+#				debug-kernel.sh
+#   kernel_setup VERSION	set KVER, KREL, KROOT (unpacked root), KDIR (build directory) and VMLINUZ; for any of
+#				these
 #   kernel_run COMMAND...	run a command where the header tools of KVER work
 #   kernel_cached VERSION	succeed if it is in the cache; set KREL and KROOT
 #   config_last, config_is_whole	select and check lines of a kernel configuration
@@ -23,6 +25,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
 
 ALL_KERNELS="7.3 6.12 6.1 7.2 6.12+deb13"
+LONG_KERNELS="7.3-rt 6.12-rt 6.12+deb13-rt 7.3-cloud 6.12-cloud 6.12+deb13-cloud $DEBUG_KERNELS"
 
 kernel_suite() {
 	case $1 in
@@ -33,7 +36,7 @@ kernel_suite() {
 
 kernel_setup() {
 	KVER=$1
-	[[ " $ALL_KERNELS $DEBUG_KERNELS " == *" $KVER "* ]] || die "unknown kernel '$KVER': one of $ALL_KERNELS $DEBUG_KERNELS"
+	[[ " $ALL_KERNELS $LONG_KERNELS " == *" $KVER "* ]] || die "unknown kernel '$KVER': one of $ALL_KERNELS $LONG_KERNELS"
 	if [ -n "${DM_RQ_REFRESH:-}" ] || ! kernel_cached "$KVER" || builtin_may_be_old "$KVER"; then
 		with_lock "kernel-$KVER" kernel_make "$KVER"
 	fi
@@ -98,21 +101,25 @@ kernel_fetch() {
 	mv "$CACHE/kernel-$1.release.new" "$CACHE/kernel-$1.release"
 }
 
-# Print the highest version of the plain flavour: not cloud, rt, unsigned or dbg.
+# Print the highest version of exactly this flavour, neither unsigned nor dbg.
 newest_kernel() {
-	local release
-	case $1 in
+	local release version=${1%-*} flavour=''
+	[[ $1 != *-* ]] || flavour=-${1#*-}
+	case $version in
 	6.1) release='6\.1\.0-[0-9]+' ;;
 	6.12) release='6\.12\.[0-9]+\+deb12' ;;
-	*) release="${1%+*}"'\.[0-9]+\+deb13' ;;
+	*) release="${version%+*}"'\.[0-9]+\+deb13' ;;
 	esac
-	suite_knows "$(kernel_suite "$1")" "^linux-image-$release-amd64\$" | sed 's/^linux-image-//' | sort -V | tail -n 1
+	suite_knows "$(kernel_suite "$1")" "^linux-image-$release$flavour-amd64\$" | sed 's/^linux-image-//' | sort -V | tail -n 1
 }
 
-# Since 7.0, the image and the modules are in packages of their own.
+# Before 7.0, -rt has common headers of its own. Since then, the image and the modules are in packages of their own.
 kernel_packages() {
-	local base=${KREL%-amd64}
-	echo "linux-headers-$KREL" "linux-headers-$base-common"
+	local base=${KREL%-amd64} common=common
+	[[ $1 != 6.*-rt ]] || common="common-rt"
+	base=${base%-rt}
+	base=${base%-cloud}
+	echo "linux-headers-$KREL" "linux-headers-$base-$common"
 	case $1 in
 	6.1) echo "linux-image-$KREL" linux-kbuild-6.1 linux-compiler-gcc-12-x86 ;;
 	6.12*) echo "linux-image-$KREL" "linux-kbuild-$base" ;;
