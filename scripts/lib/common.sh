@@ -13,6 +13,8 @@ PATH=$PATH:/usr/sbin:/sbin
 
 # Packages that the host needs, by purpose. No other file names packages of tools.
 PACKAGES_BUILD="gcc-12 make libc6-dev libdevmapper-dev libelf-dev libssl-dev pahole xz-utils bc sparse"
+# To build for Debian 13's kernels on Debian 13. On an older host, they build in a root directory, see debian.sh.
+PACKAGES_TRIXIE="gcc-14"
 PACKAGES_GUEST="qemu-system-x86 busybox-static kmod cpio xz-utils zstd fio dmsetup e2fsprogs"
 PACKAGES_PATCHES="git unifdef"
 PACKAGES_CHECK="$PACKAGES_PATCHES perl shellcheck udev python3-docutils build-essential debhelper dh-dkms dkms initramfs-tools-core"
@@ -23,7 +25,7 @@ PACKAGES_SUITE="mmdebstrap bubblewrap"
 # Unpacked only, for guests: if they were installed, they would claim disks of the host.
 PACKAGES_CLIENTS="multipath-tools sg3-utils lvm2"
 export REPO PACKAGES_BUILD PACKAGES_GUEST PACKAGES_CHECK PACKAGES_KUNIT PACKAGES_DEBUG PACKAGES_CLIENTS PACKAGES_PATCHES
-export PACKAGES_SERIES PACKAGES_SUITE
+export PACKAGES_SERIES PACKAGES_SUITE PACKAGES_TRIXIE
 
 say() { printf '%s: %s\n' "$PROG" "$*" >&2; }
 
@@ -86,7 +88,7 @@ missing_packages() {
 # need_packages PACKAGE...: install the missing ones. This is quick if none is missing.
 need_packages() {
 	local package missing unknown=0
-	command -v apt-get >/dev/null || die "no apt-get here: this needs Debian 12"
+	command -v apt-get >/dev/null || die "no apt-get here: this needs Debian 12 or 13"
 	mapfile -t missing < <(missing_packages "$@")
 	[ ${#missing[@]} -gt 0 ] || return 0
 	need_space /var 1500

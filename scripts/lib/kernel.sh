@@ -149,9 +149,12 @@ kernel_unpack() {
 kernel_run() {
 	local suite
 	suite=$(kernel_suite "$KVER")
-	if [ "$suite" = trixie ] && [ "$HOST_SUITE" = bookworm ] && ! is_debug_kernel "$KVER"; then
+	if [ "$suite" != trixie ] || is_debug_kernel "$KVER"; then
+		"$@"
+	elif [ "$HOST_SUITE" = bookworm ]; then
 		in_suite "$suite" "$@"
 	else
+		need_packages "$PACKAGES_TRIXIE"
 		"$@"
 	fi
 }
