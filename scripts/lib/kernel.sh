@@ -74,11 +74,13 @@ config_last() {
 		END { for (i = 1; i <= n; i++) print line[names[i]] }' "$@"
 }
 
-# config_is_whole WHO CONFIG: ensure that each line of stdin is in CONFIG, because the kernel's build silently drops an
-# option that no longer exists
+# config_is_whole WHO CONFIG: ensure that CONFIG has each line of stdin, because the kernel's build silently drops an option
+# that no longer exists. An option that has to be off may also be absent.
 config_is_whole() {
 	local missing
-	missing=$(grep -vxF -f "$2" || true)
+	missing=$(awk -F '[= ]' '
+		NR == FNR { have[$0]; if (/^CONFIG_/) set[$1]; next }
+		/^# CONFIG_/ ? $2 in set : !($0 in have)' "$2" -)
 	[ -z "$missing" ] || die "$1 asks for what this kernel does not give: $missing"
 }
 
