@@ -110,7 +110,8 @@ static inline void dm_rq_bio_restore(const struct dm_rq_bio_details *details,
  * @bio: the bio
  * @iter: the record; not written if @bio has no integrity data
  *
- * Before 6.12 the structure is declared with CONFIG_BLK_DEV_INTEGRITY only.
+ * Without CONFIG_BLK_DEV_INTEGRITY no bio has such data, and the structure need not
+ * be declared.
  *
  * Upstream: dm_bio_record() would have to record the position, too.
  *
@@ -258,8 +259,8 @@ static inline bool dm_rq_others_wait(const struct request *rq)
  *
  * The block layer sets the time for its accounting.  With it we avoid another
  * read of the clock.  If the block layer does not account for the request, or
- * not yet, then the field may have the time of an earlier request: a newer block
- * layer accounts for a clone when it is inserted.
+ * not yet, then the field may have the time of an earlier request: the block layer
+ * may account for a clone only when it is inserted.
  *
  * Upstream: an accessor, and a request flag to ask for the time.
  *
@@ -380,7 +381,7 @@ static inline void dm_rq_raise_nr_hw_queues(const struct gendisk *disk,
  * The limit of the hardware goes with it, otherwise the block layer computes
  * this one anew from it when the administrator changes another limit.
  *
- * Upstream: blk_queue_disable_discard() of 6.11 and later does it for drivers.
+ * Upstream: blk_queue_disable_discard() does it for drivers.
  *
  * Context: any, hard irq included.  Racing writers store the same value.
  */
@@ -394,7 +395,7 @@ static inline void dm_rq_disable_discard(struct request_queue *q)
  * dm_rq_disable_write_zeroes() - set the write-zeroes limit of a map to 0
  * @q: the queue of the map, in use
  *
- * Upstream: blk_queue_disable_write_zeroes() of 6.11 and later.
+ * Upstream: blk_queue_disable_write_zeroes(), likewise.
  *
  * Context: as dm_rq_disable_discard().
  */

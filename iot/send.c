@@ -278,8 +278,8 @@ static void *alloc_reserve(gfp_t gfp, void *data)
 }
 
 /*
- * A bio set also has a reserve, but newer kernels use it only for allocations
- * that may sleep.
+ * A bio set also has a reserve, but an allocation that must not sleep may not get
+ * it.
  */
 static noinline struct bio *alloc_bio(struct iot_region *r, unsigned int vecs,
 				      blk_opf_t opf)

@@ -2,12 +2,11 @@
 /*
  * Limits of a live map that the paths of its next table have to respect.
  *
- * From 7.2 on, dm core does not compute the limits of a request-based map anew if a table
- * is replaced after a noflush suspend: requests of the old limits wait in the queue of the
- * map.  If such a request is only too large for a path, then dm-rq sends it in parts.
- * Otherwise no path of the new table could execute it, and one after the other would fail.
- * Therefore the constructor refuses such a path.  A refusal at the resume would leave the
- * map suspended.
+ * dm core may keep the limits of a request-based map if a table is replaced after a noflush
+ * suspend: requests of the old limits wait in the queue of the map.  If such a request is
+ * only too large for a path, then dm-rq sends it in parts.  Otherwise no path of the new
+ * table could execute it, and one after the other would fail.  Therefore the constructor
+ * refuses such a path.  A refusal at the resume would leave the map suspended.
  */
 
 #include <linux/blk-integrity.h>

@@ -6,8 +6,8 @@
  * An I/O costs two increments at its submission and completion, one addition, and one
  * read of the clock at its completion.  We take the time of its submission from the
  * clone's start_time_ns, if the block layer has already set it for its own statistics.
- * (That is the time of the clone's allocation.  On 6.12, requests that are submitted as
- * a batch may share the time of the first one.)  Otherwise we read the clock here, too.
+ * (That is the time of the clone's allocation.  Requests that are submitted as a batch
+ * may share the time of the first one.)  Otherwise we read the clock here, too.
  *
  * We never reset the counters: a reader computes rates from two readings.
  */
