@@ -4,7 +4,7 @@
 #   make [KVER=release]				build the modules, for the running kernel or a release
 #   make [KVER=release] install, uninstall	as root; see Documentation/install.rst
 #   make dkms-tree				as root; put the sources where DKMS looks for them
-#   make patches KSRC=tree			generate the patch series for a kernel in build/patches
+#   make patches KSRC=tree			generate the patch series for a kernel (7.3, 6.12 or 6.1) in build/patches
 #   make version				print the version
 # If DESTDIR or INSTALL_MOD_PATH is set, we install into that tree and do not look at this machine.
 
