@@ -100,20 +100,25 @@ void mpath_dtr(struct dm_target *ti)
 
 /* ---- devices ---- */
 
+/* The ioctls of device-mapper never go to a path. */
+static int own_ioctl(struct mpath *m, unsigned int cmd, bool *forward)
+{
+	*forward = false;
+	return cmd == DM_MPATH_PROBE_PATHS ? mpath_probe_current_group(m) : -ENOTTY;
+}
+
 /*
- * We carry out the ioctls of device-mapper.  For each other one we choose a path as for a
- * request.  On -ENOTCONN, dm core waits a moment and tries again.  If the map is not as
- * large as the device, we return 1, so that dm core requires CAP_SYS_RAWIO.
+ * We choose a path as for a request.  On -ENOTCONN, dm core waits a moment and tries again.
+ * If the map is not as large as the device, we return 1, so that dm core requires
+ * CAP_SYS_RAWIO.
  */
 static int mpath_prepare_ioctl(DM_RQ_IOCTL_ARGS)
 {
 	struct mpath *m = mpath_of(ti);
 	struct mpath_path *path;
-	int r;
 
-	r = dm_rq_own_ioctl(DM_RQ_IOCTL_CMD, DM_RQ_IOCTL_FORWARD);
-	if (r)
-		return r < 0 ? r : mpath_probe_current_group(m);
+	if (dm_rq_is_own_ioctl(DM_RQ_IOCTL_CMD))
+		return own_ioctl(m, DM_RQ_IOCTL_CMD, DM_RQ_IOCTL_FORWARD);
 
 	path = mpath_find_path(m, 0, REQ_OP_READ);
 	if (!path)

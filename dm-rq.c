@@ -12,9 +12,8 @@
  * blk_mq_complete_request(): then dm-mod does its accounting, completes the rest
  * of the request with BLK_STS_OK and drops its reference to the map.  If we need
  * another status, or if the request returns to the block layer unfinished, then
- * we do the equivalent here.  The accounting of dm-mod misses
- * the end of these requests, unless dm-mod exports a function for it: see
- * Documentation/dm-rq.rst.
+ * we do the equivalent here.  See Documentation/dm-rq.rst for the statistics of
+ * dm-mod in these cases.
  */
 
 #include <linux/blk-crypto.h>
@@ -222,8 +221,8 @@ static blk_status_t restore_bio(struct dm_rq_io *io, struct request *rq)
  *
  * The map takes over the limit, so that callers which see the error
  * (blkdev_issue_zeroout(), BLKDISCARD) find a reason to do without the
- * operation.  We also need this in bio mode: dm core of 6.12 changes a discard
- * limit that no code reads.
+ * operation.  Bio mode also needs this, because dm core may not change the limit
+ * that these callers read.
  *
  * Context: any, hard irq included.
  */
@@ -446,9 +445,9 @@ static bool clone_all_bios(struct dm_rq_io *io, struct request *rq,
 /*
  * Clone a bio of a request.  NULL: out of memory.
  *
- * A bio_set also has a reserve, but newer kernels use it only for allocations
- * that may sleep.  The reserve is the map's own, because the clones of a map on
- * top of this one hold their bios until ours have completed.
+ * A bio_set also has a reserve, but an allocation that must not sleep may not get
+ * it.  The reserve is the map's own, because the clones of a map on top of this
+ * one hold their bios until ours have completed.
  */
 static struct bio *clone_bio(struct dm_rq_io *io, struct bio *src,
 			     struct block_device *bdev)
@@ -493,6 +492,19 @@ static __always_inline bool clone_first_bio(struct dm_rq_io *io,
 	return true;
 }
 
+/* Make a clone of the first bio of @rq, or of its first @sectors. */
+static bool clone_part(struct dm_rq_io *io, struct request *rq,
+		       struct request *clone, struct block_device *bdev,
+		       unsigned int sectors)
+{
+	if (!clone_first_bio(io, rq, clone, bdev))
+		return false;
+	dm_rq_add_gap_bit(clone, clone->bio);
+	io->flags |= IO_PARTIAL;
+	io->bytes = dm_rq_clone_truncate(clone, sectors);
+	return true;
+}
+
 /*
  * Some devices take several ranges per discard, one for each bio.  Others take
  * one, and look only at the start and the length of the request.  The map may
@@ -534,12 +546,8 @@ static noinline bool prep_other_clone(struct dm_rq_io *io, struct request *rq,
 
 	if (!has_too_many_ranges(clone->q, rq) && clone_all_bios(io, rq, clone))
 		return true;
-	if (needs_general_clone(bio) || !clone_first_bio(io, rq, clone, bdev))
-		return false;
-	dm_rq_add_gap_bit(clone, clone->bio);
-	io->flags |= IO_PARTIAL;
-	io->bytes = blk_rq_bytes(clone);
-	return true;
+	return !needs_general_clone(bio) &&
+	       clone_part(io, rq, clone, bdev, blk_rq_sectors(rq));
 }
 
 /* Give @clone the bios and the position of @rq.  False: out of memory. */
@@ -563,6 +571,10 @@ static unsigned int split_sectors(struct request_queue *q, struct request *rq)
 	unsigned int block = queue_logical_block_size(q) >> SECTOR_SHIFT;
 	unsigned int sectors;
 
+	/* The device executes all of an atomic write or nothing. */
+	if (dm_rq_is_atomic(rq))
+		return 0;
+
 	switch (req_op(rq)) {
 	case REQ_OP_DISCARD:
 		sectors = READ_ONCE(q->limits.max_discard_sectors);
@@ -576,7 +588,6 @@ static unsigned int split_sectors(struct request_queue *q, struct request *rq)
 	default:
 		sectors = min_t(unsigned int, queue_max_sectors(q),
 				queue_max_segments(q));
-		dm_rq_keep_atomic(rq, &sectors);
 	}
 	return rounddown(sectors, block);
 }
@@ -586,14 +597,7 @@ static noinline bool prep_partial_clone(struct dm_rq_io *io, struct request *rq,
 					struct request *clone,
 					struct block_device *bdev)
 {
-	unsigned int max = split_sectors(clone->q, rq);
-
-	if (!clone_first_bio(io, rq, clone, bdev))
-		return false;
-	dm_rq_add_gap_bit(clone, clone->bio);
-	io->flags |= IO_PARTIAL;
-	io->bytes = dm_rq_clone_truncate(clone, max);
-	return true;
+	return clone_part(io, rq, clone, bdev, split_sectors(clone->q, rq));
 }
 
 /*
@@ -698,7 +702,12 @@ static bool insert_failed(struct dm_rq_io *io, struct request *rq,
 	bool too_large = status == BLK_STS_IOERR && !(io->flags & IO_SPLIT) &&
 			 is_over_limits(q, clone) && can_split(q, rq);
 
-	dm_rq_refuse_atomic(clone, &status);
+	/*
+	 * The block layer reports an I/O error, which would fail one path after
+	 * the other.
+	 */
+	if (status == BLK_STS_IOERR && dm_rq_is_atomic_too_large(clone))
+		status = BLK_STS_INVAL;
 	unprep_clone(io, rq, clone);
 	if (status == BLK_STS_RESOURCE || status == BLK_STS_DEV_RESOURCE) {
 		drop_clone(io, rq, clone, status);

@@ -66,27 +66,23 @@ static inline int dm_rq_prepare_ioctl(struct dm_target *ti,
 }
 
 /**
- * dm_rq_own_ioctl() - is an ioctl for the multipath target itself?
+ * dm_rq_is_own_ioctl() - is an ioctl for the multipath target itself?
  * @cmd: the ioctl
- * @forward: dm core's variable; set to false if it is for the target
  *
- * The ioctls of device-mapper never go to a path.
- *
- * Return: 0 if it goes to a path; 1 for DM_MPATH_PROBE_PATHS; -ENOTTY for one that the
- * target does not have.
+ * Older versions of dm core send each ioctl to a path.
  */
-static inline int dm_rq_own_ioctl(unsigned int cmd, bool *forward)
+static inline bool dm_rq_is_own_ioctl(unsigned int cmd)
 {
 #ifdef DM_RQ_HAVE_MPATH_PROBE_PATHS
-	if (_IOC_TYPE(cmd) != DM_IOCTL)
-		return 0;
-	*forward = false;
-	return cmd == DM_MPATH_PROBE_PATHS ? 1 : -ENOTTY;
+	return _IOC_TYPE(cmd) == DM_IOCTL;
 #else
-	/* This dm core sends each ioctl to a path. */
-	return 0;
+	return false;
 #endif
 }
+
+#ifndef DM_RQ_HAVE_MPATH_PROBE_PATHS
+#define DM_MPATH_PROBE_PATHS	_IO(DM_IOCTL, 18)
+#endif
 
 #ifndef DM_RQ_HAVE_TARGET_ATOMIC_WRITES
 /* This dm core does not pass atomic writes on. */
@@ -142,37 +138,35 @@ static inline void dm_rq_add_gap_bit(struct request *clone, struct bio *bio)
 }
 
 /**
- * dm_rq_keep_atomic() - prevent the split of an atomic write
- * @rq: a request
- * @sectors: set to 0 if @rq is an atomic write
+ * dm_rq_is_atomic() - is a request an atomic write?
+ * @rq: the request
  *
- * The device executes all of an atomic write or nothing, so it must get all of it.
  * Older kernels have no atomic writes.
  */
-static inline void dm_rq_keep_atomic(struct request *rq, unsigned int *sectors)
+static inline bool dm_rq_is_atomic(const struct request *rq)
 {
 #ifdef DM_RQ_HAVE_ATOMIC
-	if (rq->cmd_flags & REQ_ATOMIC)
-		*sectors = 0;
+	return rq->cmd_flags & REQ_ATOMIC;
+#else
+	return false;
 #endif
 }
 
 /**
- * dm_rq_refuse_atomic() - correct the status of an atomic write that is too large
+ * dm_rq_is_atomic_too_large() - is a request an atomic write that is too large?
  * @rq: a clone that the lower queue refused
- * @status: the status; changed to BLK_STS_INVAL if the size was the reason
  *
- * The block layer reports an I/O error, which would fail one path after the other.
- * The limits of the device are smaller than those of the map.
+ * The limits of the device may have become smaller than those of the map.
  */
-static inline void dm_rq_refuse_atomic(struct request *rq, blk_status_t *status)
+static inline bool dm_rq_is_atomic_too_large(const struct request *rq)
 {
 #ifdef DM_RQ_HAVE_ATOMIC
-	struct queue_limits *limits = &rq->q->limits;
+	const struct queue_limits *limits = &rq->q->limits;
 
-	if (*status == BLK_STS_IOERR && (rq->cmd_flags & REQ_ATOMIC) &&
-	    blk_rq_sectors(rq) > READ_ONCE(limits->atomic_write_max_sectors))
-		*status = BLK_STS_INVAL;
+	return (rq->cmd_flags & REQ_ATOMIC) &&
+	       blk_rq_sectors(rq) > READ_ONCE(limits->atomic_write_max_sectors);
+#else
+	return false;
 #endif
 }
 
@@ -245,35 +239,40 @@ static inline int dm_rq_devt_from_path(const char *path, dev_t *dev)
 #endif
 }
 
-/**
- * struct dm_rq_hold - a reference that keeps a table's device open
- */
-struct dm_rq_hold {
 #ifdef DM_RQ_HAVE_DM_DEV_FILE
-	/** @file: file of the dm_dev, which also keeps the device claimed */
-	struct file *file;
+/* The file of a dm_dev also keeps the device claimed. */
+#define DM_RQ_DEV_REF	struct file
 #else
-	/** @bdev: the device, opened again because a dm_dev has no file */
-	struct block_device *bdev;
+/* A dm_dev has no file, so the device is opened again. */
+#define DM_RQ_DEV_REF	struct block_device
 #endif
-};
 
 /**
  * dm_rq_hold_dev() - keep a table's device open, also beyond the table
  * @dev: the device
- * @hold: the reference, for dm_rq_release_dev()
  *
  * Context: process, may sleep.
- * Return: 0 or a negative error.
+ * Return: the reference, for dm_rq_hold_failed() and dm_rq_release_dev().
  */
-static inline int dm_rq_hold_dev(struct dm_dev *dev, struct dm_rq_hold *hold)
+static inline DM_RQ_DEV_REF *dm_rq_hold_dev(struct dm_dev *dev)
 {
 #ifdef DM_RQ_HAVE_DM_DEV_FILE
-	hold->file = get_file(dev->bdev_file);
-	return 0;
+	return get_file(dev->bdev_file);
 #else
-	hold->bdev = blkdev_get_by_dev(dev->bdev->bd_dev, FMODE_READ, NULL);
-	return PTR_ERR_OR_ZERO(hold->bdev);
+	return blkdev_get_by_dev(dev->bdev->bd_dev, FMODE_READ, NULL);
+#endif
+}
+
+/**
+ * dm_rq_hold_failed() - has dm_rq_hold_dev() failed?
+ * @hold: its result; an ERR_PTR() if so
+ */
+static inline bool dm_rq_hold_failed(DM_RQ_DEV_REF *hold)
+{
+#ifdef DM_RQ_HAVE_DM_DEV_FILE
+	return false;
+#else
+	return IS_ERR(hold);
 #endif
 }
 
@@ -286,12 +285,12 @@ static inline int dm_rq_hold_dev(struct dm_dev *dev, struct dm_rq_hold *hold)
  *
  * Context: process, may sleep.
  */
-static inline void dm_rq_release_dev(struct dm_rq_hold *hold)
+static inline void dm_rq_release_dev(DM_RQ_DEV_REF *hold)
 {
 #ifdef DM_RQ_HAVE_DM_DEV_FILE
-	__fput_sync(hold->file);
+	__fput_sync(hold);
 #else
-	blkdev_put(hold->bdev, FMODE_READ);
+	blkdev_put(hold, FMODE_READ);
 #endif
 }
 
@@ -300,35 +299,15 @@ static inline void dm_rq_release_dev(struct dm_rq_hold *hold)
  * ones.  No header shows the differences below.  They came between this ioctl and 7.2.
  */
 
-/**
- * dm_rq_keeps_handler() - does a path keep a hardware handler that is already attached?
- * @asked: the table says so
- *
- * Context: any.
+/*
+ * Does a path keep a hardware handler that is already attached, whatever the table says?
+ * Then the table line does not have retain_attached_hw_handler.
  */
-static inline bool dm_rq_keeps_handler(bool asked)
-{
 #ifdef DM_RQ_HAVE_MPATH_PROBE_PATHS
-	return true;
+#define DM_RQ_RETAIN_IMPLIED	true
 #else
-	return asked;
+#define DM_RQ_RETAIN_IMPLIED	false
 #endif
-}
-
-/**
- * dm_rq_prints_retain() - does the table line have retain_attached_hw_handler?
- * @asked: the table that was loaded has it, or the map is in bio mode
- *
- * Context: any.
- */
-static inline bool dm_rq_prints_retain(bool asked)
-{
-#ifdef DM_RQ_HAVE_MPATH_PROBE_PATHS
-	return false;
-#else
-	return asked;
-#endif
-}
 
 /**
  * dm_rq_keeps_limits() - does a map keep its limits if its table is replaced?

@@ -41,7 +41,7 @@ static int attach(struct mpath *m, struct request_queue *q,
 {
 	int r = 0;
 
-	if (attached && dm_rq_keeps_handler(m->handler.retain || m->bio_mode))
+	if (attached && (DM_RQ_RETAIN_IMPLIED || m->handler.retain || m->bio_mode))
 		r = retain(m, attached);
 	if (r || !m->handler.name)
 		return r;
@@ -75,11 +75,11 @@ static void drop_handler(struct mpath *m, struct dm_dev *dev)
  * @m: the map, in its constructor
  * @path: the path, with its device
  *
- * With retain_attached_hw_handler, or if the device refuses to change its handler, the
- * attached handler becomes the map's.
+ * An attached handler becomes the map's if it is retained, or if the device refuses to change
+ * it.  Documentation/dm-mpath-rq.rst says when it is retained.
  *
- * A kernel that reports that a device is not SCSI has a stock target that goes on without
- * a handler then, and so do we.  Other kernels report NULL, and refuse to attach.
+ * If scsi_dh reports that the device is not SCSI, then we go on without a handler, as the
+ * stock target does.
  *
  * Context: process, may sleep: loads the handler's module.
  * Return: 0 or an errno.

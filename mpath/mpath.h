@@ -240,7 +240,7 @@ struct mpath {
 		char *name;
 		/** @handler.params: for scsi_dh_set_params(), or NULL */
 		char *params;
-		/** @handler.retain: table feature; newer kernels imply it */
+		/** @handler.retain: table feature */
 		bool retain;
 	} handler;
 

@@ -65,7 +65,7 @@ struct mpath_probe_read {
  * @refs: references of paths and of outstanding reads. The last one is dropped under
  *	@devices_lock
  * @bdev: constant
- * @hold: keeps the device open; constant
+ * @hold: reference that keeps the device open; constant
  * @sectors: size of a read; constant
  * @release: drops the last reference for a read, which must not sleep
  * @read: the second one is used only while the first one is outstanding
@@ -74,7 +74,7 @@ struct mpath_probe_dev {
 	struct hlist_node node;
 	refcount_t refs;
 	struct block_device *bdev;
-	struct dm_rq_hold hold;
+	DM_RQ_DEV_REF *hold;
 	sector_t sectors;
 	struct work_struct release;
 	struct mpath_probe_read read[READS];
@@ -163,8 +163,11 @@ static struct mpath_probe_dev *new_probe_dev(struct dm_dev *dev)
 	p->sectors = bdev_logical_block_size(dev->bdev) >> SECTOR_SHIFT;
 	for (i = 0; !r && i < READS; i++)
 		r = init_read(p, &p->read[i]);
-	if (!r)
-		r = dm_rq_hold_dev(dev, &p->hold);
+	if (!r) {
+		p->hold = dm_rq_hold_dev(dev);
+		if (dm_rq_hold_failed(p->hold))
+			r = PTR_ERR(p->hold);
+	}
 	if (r) {
 		free_probe_dev(p);
 		return ERR_PTR(r);
@@ -212,7 +215,7 @@ void mpath_probe_dev_put(struct mpath_probe_dev *p)
 	hash_del(&p->node);
 	mutex_unlock(&devices_lock);
 
-	dm_rq_release_dev(&p->hold);
+	dm_rq_release_dev(p->hold);
 	free_probe_dev(p);
 }
 

@@ -583,15 +583,20 @@ void mpath_free_groups(struct mpath *m, struct dm_target *ti)
 
 /* ---- printing ---- */
 
+/* Does the line say that attached handlers are kept? As the stock target's. */
+static bool prints_retain(struct mpath *m)
+{
+	/* Bio mode always keeps them. */
+	return !DM_RQ_RETAIN_IMPLIED && (m->handler.retain || m->bio_mode);
+}
+
 static int features_text(struct mpath *m, char *result, unsigned int maxlen)
 {
 	bool delay = m->pg_init.delay_ms != MPATH_NO_DELAY;
-	/* As the stock target of this kernel. Bio mode always retains. */
-	bool retain = dm_rq_prints_retain(m->handler.retain || m->bio_mode);
 	int sz = 0;
 
 	DMEMIT("%u ", m->queue_if_no_path + (m->pg_init.retries ? 2 : 0) +
-	       (delay ? 2 : 0) + retain + (m->bio_mode ? 2 : 0) +
+	       (delay ? 2 : 0) + prints_retain(m) + (m->bio_mode ? 2 : 0) +
 	       (m->no_path.timeout ? 2 : 0) + m->error_guard +
 	       (m->probe.interval ? 2 : 0) + (m->stall.timeout ? 2 : 0));
 	if (m->queue_if_no_path)
@@ -600,7 +605,7 @@ static int features_text(struct mpath *m, char *result, unsigned int maxlen)
 		DMEMIT("pg_init_retries %u ", m->pg_init.retries);
 	if (delay)
 		DMEMIT("pg_init_delay_msecs %u ", m->pg_init.delay_ms);
-	if (retain)
+	if (prints_retain(m))
 		DMEMIT("retain_attached_hw_handler ");
 	if (m->bio_mode)
 		DMEMIT("queue_mode bio ");

@@ -6,13 +6,16 @@
 # unifdef has already resolved the conditionals of include/dm-rq-compat.h for one kernel. We handle the remaining
 # definitions as follows, to avoid wrappers in the kernel tree:
 #   - an object-like macro is replaced by its value,
-#   - a call of an empty function is deleted,
+#   - a call of an empty function is deleted, together with a loop around it,
+#   - a macro or a function that is nothing but a constant is resolved by dead-code.pl, with all code that depends on it,
 #   - a call of a function with a single statement is replaced by that statement,
 #   - all other functions and structures move into the .c file of their users.
 # We refuse all other cases to avoid wrong code in the patches.
 use strict;
 use warnings;
 use File::Find;
+use FindBin;
+require "$FindBin::Bin/dead-code.pl";
 
 my $HEADER = 'include/dm-rq-compat.h';
 my $NAME = 'dm-rq-compat.h';
@@ -31,12 +34,14 @@ sub read_sources {
 }
 
 sub write_sources {
+	find({ no_chdir => 1, wanted => sub {
+		unlink $_ if /\.[ch]$/ && !exists $text{substr($_, length($dir) + 1)};
+	} }, $dir);
 	for my $name (keys %text) {
 		open my $file, '>', "$dir/$name" or die "$dir/$name: $!\n";
 		print $file $text{$name};
 		close $file or die "$dir/$name: $!\n";
 	}
-	unlink "$dir/$HEADER" or die "$dir/$HEADER: $!\n";
 }
 
 # Split the header into its definitions, each with the comment in front of it.
@@ -52,6 +57,7 @@ sub definitions {
 		if ($body =~ m{\G#define (\w+)[ \t]+((?:[^\n]*\\\n)*[^\n]*\S[^\n]*)\n}gc) {
 			my ($macro, $value) = ($1, $2);
 			$value =~ s/\s*\\\n\s*/ /g;
+			$value = constant($value) if $value =~ /^(?:true|false)$/;
 			push @items, { kind => 'macro', name => $macro, value => $value };
 		} elsif ($body =~ m{\G(struct (\w+) \{\n.*?^\};\n)}gcms) {
 			push @items, { kind => 'rest', name => $2, code => $comment . $1 };
@@ -68,8 +74,12 @@ sub function {
 	my ($name, $parameters, $body, $code) = @_;
 	my %item = (kind => 'rest', name => $name, code => $code);
 	$item{parameters} = [map { /(\w+)\s*$/ ? $1 : () } split /,/, $parameters];
-	if ($body =~ /\A\s*\z/) {
+	(my $bare = $body) =~ s{^\t+/\*.*?\*/\n}{}gms;
+	if ($bare =~ /\A\s*\z/) {
 		$item{kind} = 'empty';
+	} elsif ($bare =~ /\A\s*return (true|false|0);\s*\z/) {
+		$item{kind} = 'inline';
+		$item{value} = constant($1);
 	} elsif ($body =~ /\A\s*(?:return )?([^;{}#]*);\s*\z/ && $body !~ m{/\*|^\s*(?:if|for|while)\b}) {
 		$item{kind} = 'inline';
 		($item{value} = $1) =~ s/\s*\n\s*/ /g;
@@ -141,6 +151,8 @@ sub replace_macro {
 	my ($text, $item) = @_;
 	# A flag that the kernel does not have
 	$text =~ s/\s*\|\s*\b\Q$item->{name}\E\b//g if $item->{value} eq '0';
+	# A status that the kernel does not have
+	$text =~ s/^\t+case \Q$item->{name}\E:[^\n]*\n//mg if $item->{value} =~ /__force/;
 	my @lines = split /^/, $text;
 	for my $line (@lines) {
 		next unless $line =~ s/\b\Q$item->{name}\E\b/$item->{value}/g;
@@ -160,6 +172,9 @@ sub replace_macro {
 
 sub delete_calls {
 	my ($text, $name) = @_;
+	refuse("the loop around the call of $name is a branch of its own")
+		if $text =~ /(?:\)|else|do)\n\t+list_for_each_entry\([^;{]*\)\n\t+\Q$name\E\(/;
+	$text =~ s/^(\t+)list_for_each_entry\([^;{]*\)\n\1\t\Q$name\E\([^;]*\);\n//mg;
 	# If a call is the only statement of an if, else or loop, then we cannot just delete it.
 	(my $code = $text) =~ s{/\*.*?\*/}{}gs;
 	refuse("the call of $name is a branch of its own")
@@ -206,14 +221,14 @@ sub apply {
 	return $text unless $text =~ /\b\Q$name\E\b/;
 	return replace_macro($text, $item) if $item->{kind} eq 'macro';
 	return delete_calls($text, $name) if $item->{kind} eq 'empty';
-	$text = replace_calls($text, $name, sub { inlined($item, @_) });
-	# A condition that the kernel always fulfils
-	$text =~ s/ && true\b//g if ($item->{value} // '') eq 'true';
-	return $text;
+	refuse("the value of $name needs parentheses behind `!`")
+		if $text =~ /!\Q$name\E\(/ && $item->{value} =~ m{ [-+*/&|<>=]+ };
+	return replace_calls($text, $name, sub { inlined($item, @_) });
 }
 
 read_sources();
 exit unless exists $text{$HEADER};
+remember_uses(\%text);
 my @items = definitions();
 # If a function takes a structure of the header, then we keep both together.
 for my $struct (grep { $_->{code} && $_->{code} =~ /^struct /m } @items) {
@@ -225,5 +240,6 @@ for my $item (grep { $_->{kind} ne 'rest' } @items) {
 	$_->{code} = apply($item, $_->{code}) for @rest;
 }
 move_rest(@rest);
+remove_dead_code(\%text);
 $text{$_} =~ s/^#include "\Q$NAME\E"\n//mg for keys %text;
 write_sources();

@@ -11,7 +11,7 @@
 #				beside the objects, in $UML_COVERAGE
 #   uml_run PROGRAM SUITES LIMIT LOG	runs the suites of this name or pattern, and writes the kernel log to LOG;
 #				succeeds if the kernel shuts down within LIMIT seconds
-#   uml_suites			prints a line `NAME TEXT` for each suite in the head of a tests/kunit/*_kunit.c
+#   uml_suites [DIRECTORY]	prints a line `NAME TEXT` for each suite in the head of a tests/kunit/*_kunit.c there
 #   uml_suite_passes PROGRAM SUITE LIMIT LOG	runs one suite; succeeds if the kernel shuts down, the log is clean and the
 #				suite is `ok`, and otherwise prints the reason
 # All builds share one tree and its objects in the cache to avoid compiling unchanged files.
@@ -132,7 +132,7 @@ uml_run() {
 	return $status
 }
 
-uml_suites() { sed -nE 's/^ \* suite: ([a-z0-9_]+)[[:space:]]+(.*)$/\1 \2/p' "$REPO"/tests/kunit/*_kunit.c; }
+uml_suites() { sed -nE 's/^ \* suite: ([a-z0-9_]+)[[:space:]]+(.*)$/\1 \2/p' "${1:-$REPO}"/tests/kunit/*_kunit.c; }
 
 uml_suite_passes() {
 	local log=$4 dirt

@@ -478,21 +478,19 @@ struct attach_param {
 	/* The handler in the table line; NULL: the table is refused. */
 	const char *handler;
 	const char *params;
-	/* The kernel may keep the attached handler in any case. */
-	bool unless_kept;
 };
 
 static const struct attach_param attach_params[] = {
 	{ "plain", "0 1 kunit " GROUPS, "1 kunit ", "" },
 	{ "with_words", "0 3 kunit one two " GROUPS, "1 kunit ", "2 one" },
 	{ "bad_words", "0 2 kunit bad " GROUPS, NULL, "1 bad" },
-	{ "unknown", "0 1 no-such " GROUPS, NULL, "", .unless_kept = true },
+	{ "unknown", "0 1 no-such " GROUPS, DM_RQ_RETAIN_IMPLIED ? "1 kunit " : NULL, "" },
 	{ "retained", "1 retain_attached_hw_handler 1 late-kunit " GROUPS, "1 kunit ", "" },
 	{ "retained_same", "1 retain_attached_hw_handler 1 kunit " GROUPS, "1 kunit ", "" },
 	{ "retained_words", "1 retain_attached_hw_handler 2 late-kunit one " GROUPS,
 	  "1 kunit ", "" },
 	{ "not_let_go", "0 2 late-kunit one " GROUPS, "1 kunit ", "" },
-	{ "none", "0 0 " GROUPS, "0 ", "", .unless_kept = true },
+	{ "none", "0 0 " GROUPS, DM_RQ_RETAIN_IMPLIED ? "1 kunit " : "0 ", "" },
 };
 
 KUNIT_ARRAY_PARAM_DESC(attach, attach_params, name);
@@ -500,8 +498,6 @@ KUNIT_ARRAY_PARAM_DESC(attach, attach_params, name);
 static void attach_test(struct kunit *test)
 {
 	const struct attach_param *p = test->param_value;
-	bool kept = p->unless_kept && dm_rq_keeps_handler(false);
-	const char *handler = kept ? "1 kunit " : p->handler;
 	struct map *map = test->priv;
 	char *text = kunit_kzalloc(test, 512, GFP_KERNEL);
 	struct mpath *m;
@@ -513,14 +509,14 @@ static void attach_test(struct kunit *test)
 	params[0] = '\0';
 	map_suspend(map, NOFLUSH);
 	r = map_try_swap(map, TARGET, p->text);
-	KUNIT_EXPECT_EQ(test, r == 0, !!handler);
+	KUNIT_EXPECT_EQ(test, r == 0, !!p->handler);
 	map_resume(map);
 	KUNIT_EXPECT_STREQ(test, params, p->params);
 	if (r)
 		return;
 	m = mpath_in(map);
 	mpath_status(map_target(map), STATUSTYPE_TABLE, 0, text, 512);
-	KUNIT_EXPECT_PTR_NE(test, strstr(text, handler), NULL);
+	KUNIT_EXPECT_PTR_NE(test, strstr(text, p->handler), NULL);
 	KUNIT_EXPECT_EQ(test, looked_for(m), m->handler.name ? -EAGAIN : 1);
 }
 
