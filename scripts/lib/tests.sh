@@ -3,7 +3,7 @@
 #
 # tests.sh - the table of all tests, for scripts/check
 #
-# Source this after uml.sh. The caller sets KERNELS, SELECTION, LONG and BRIEF before choose_tests.
+# Source this after uml.sh. The caller sets KERNELS, SELECTION and LONG before choose_tests.
 #   read_tests			read the headers of all tests, in one pass to avoid a process per file and field
 #   read_times			read the expected times
 #   field KIND/NAME FIELD [DEFAULT]	set REPLY to the value of a header
@@ -16,9 +16,6 @@
 # KIND is guest, host, harness or kunit. We return values in REPLY to avoid a subshell per test.
 
 TESTS=$REPO/tests
-# On these kernels, scripts/check without a name or --kernel runs only some tests. Those are about what is different there.
-BRIEF_KERNELS="7.3 7.2 6.12+deb13"
-BRIEF_TESTS="smoke mpath-failover mpath-bio core-clone core-memory iot-io iot-memory mpath-atomic mpath-probe-ioctl mpath-reload-limits mpath-times"
 # The suites are built for these kernels.
 ALL_KUNIT_KERNELS="7.3 6.12"
 # Expected times: kernel, kind, name, seconds, and how many of these the test only waited.
@@ -109,9 +106,6 @@ left_out() {
 	done
 }
 
-# brief KERNEL: succeed if only BRIEF_TESTS run there
-brief() { [ -n "$BRIEF" ] && [[ " $BRIEF_KERNELS " == *" $1 "* ]]; }
-
 # runs_on NAME KERNEL: succeed if the guest test is wanted and can run on this kernel. We only build for -cloud, because it
 # lacks 9p, by which a guest reads the host's files.
 runs_on() {
@@ -119,7 +113,6 @@ runs_on() {
 	[[ $2 != *-cloud ]] || return 1
 	field "$key" kernels '7.3 6.12 6.1'
 	[[ " $REPLY " == *" ${2%-*} "* ]] || return 1
-	! brief "$2" || [[ " $BRIEF_TESTS " == *" $1 "* ]] || return 1
 	field "$key" not
 	[[ " $REPLY " != *" ${2#*-} "* ]] || return 1
 	field "$key" group
@@ -144,7 +137,6 @@ choose_tests() {
 			[ "$REPLY" != "$kernel" ] || ! wanted harness "$name" || HARNESS_TESTS[$kernel]+=" $name"
 		done
 		[[ " $ALL_KUNIT_KERNELS " == *" $kernel "* ]] || continue
-		! brief "$kernel" || continue
 		KUNIT_KERNELS+=" $kernel"
 	done
 	for name in ${NAMES[kunit]}; do
