@@ -17,7 +17,8 @@ PACKAGES_BUILD="gcc-12 make libc6-dev libdevmapper-dev libelf-dev libssl-dev pah
 PACKAGES_TRIXIE="gcc-14"
 PACKAGES_GUEST="qemu-system-x86 busybox-static kmod cpio xz-utils zstd fio dmsetup e2fsprogs"
 PACKAGES_PATCHES="git unifdef"
-PACKAGES_CHECK="$PACKAGES_PATCHES perl shellcheck udev python3-docutils build-essential debhelper dh-dkms dkms initramfs-tools-core"
+PACKAGES_CHECK="$PACKAGES_PATCHES perl shellcheck udev python3-docutils build-essential debhelper dh-dkms dkms openssl
+	initramfs-tools-core"
 PACKAGES_KUNIT="flex bison"
 PACKAGES_DEBUG="libelf-dev"
 PACKAGES_SERIES="$PACKAGES_PATCHES flex bison bc sparse"
