@@ -127,15 +127,21 @@ static void note(const char *disk, const char *what, const char *more)
 
 /* ---- the handler ---- */
 
-/* A handler may complete in any context; we do so where it must not sleep. */
+/*
+ * A handler may complete in any context; we do so where it must not sleep. On
+ * PREEMPT_RT a spinlock sleeps, so that there no handler completes with
+ * interrupts disabled.
+ */
 static void answer(struct rqt_activation *a)
 {
-	unsigned long flags;
+	unsigned long flags = 0;
 
 	note(a->name, name_of(a->outcome), "");
-	local_irq_save(flags);
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		local_irq_save(flags);
 	a->fn(a->data, a->outcome);
-	local_irq_restore(flags);
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		local_irq_restore(flags);
 	kfree(a);
 }
 
