@@ -56,8 +56,11 @@ struct mpath_probe_read {
 	bool out;
 };
 
-/* One read, and another one after a reinstatement while the first is outstanding. */
-#define READS	2
+/*
+ * One read, and another one after each reinstatement while all others are outstanding.
+ * A checker may reinstate a path several times before SCSI gives up the first read.
+ */
+#define READS	4
 
 /**
  * struct mpath_probe_dev - a device that is a path of one or more maps
@@ -68,7 +71,7 @@ struct mpath_probe_read {
  * @hold: reference that keeps the device open; constant
  * @sectors: size of a read; constant
  * @release: drops the last reference for a read, which must not sleep
- * @read: the second one is used only while the first one is outstanding
+ * @read: one is used only while those before it are outstanding
  */
 struct mpath_probe_dev {
 	struct hlist_node node;
@@ -378,14 +381,17 @@ static bool is_stale(struct mpath_probe_waiter *waiter, struct mpath_probe_read 
 	return read->out && ktime_before(read->sent, waiter->reinstated);
 }
 
-/* If both reads are stale, then the batch waits in vain for the second one. */
+/* If all reads are stale, then we take the path for silent, as it has been so far. */
 static struct mpath_probe_read *read_for(struct mpath_probe_waiter *waiter)
 {
 	struct mpath_probe_read *read = waiter->path->probe.dev->read;
+	struct mpath_probe_read *last = read + READS - 1;
 
 	lockdep_assert_held(&probe_lock);
 
-	return is_stale(waiter, read) ? read + 1 : read;
+	while (read < last && is_stale(waiter, read))
+		read++;
+	return read;
 }
 
 static void enter_waiter(struct mpath_probe_waiter *waiter)
@@ -553,12 +559,13 @@ static enum probe_result result_of(struct mpath *m,
 	    (!waiter->error ||
 	     !mpath_is_path_error(errno_to_blk_status(waiter->error))))
 		return PROBE_GOOD;
-	/* Reinstated since the read was sent: this result is stale. */
-	if (waiter->is_stale ||
-	    READ_ONCE(path->probe.reinstated) != waiter->reinstated)
+	/* Reinstated meanwhile: this result is stale. */
+	if (READ_ONCE(path->probe.reinstated) != waiter->reinstated)
 		return PROBE_UNKNOWN;
 	if (!waiter->answered)
 		return PROBE_SILENT;
+	if (waiter->is_stale)
+		return PROBE_UNKNOWN;
 	if (m->handler.name && READ_ONCE(m->current_group) != path->group)
 		return PROBE_UNKNOWN;
 	return PROBE_BAD;
