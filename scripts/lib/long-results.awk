@@ -5,7 +5,8 @@
 #   awk -v commit=NAME -v tests="NAME NAME.." -f long-results.awk [OLD] GUEST-OUTPUT...
 #
 # For each of the tests, print a line `<test> <kernel>: <result>, <seconds> s; dm-mpath-rq <commit>`, and then its notes,
-# each after a tab. <kernel> includes the release of the guest's user space, if that is not the host's. Entries of OLD, a file named *.txt, are kept if their test has not run now.
+# each after a tab. <kernel> includes the release of the guest's user space, if that is not the host's. Entries of OLD, a
+# file named *.txt, are kept if their test has not run now.
 
 FILENAME ~ /\.txt$/ {
 	if (/^[^\t]/) {

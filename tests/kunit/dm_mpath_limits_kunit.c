@@ -132,16 +132,22 @@ static const struct limit_param limit_params[] = {
 
 KUNIT_ARRAY_PARAM_DESC(limit, limit_params, name);
 
-/* Limits that concern every request */
-static void limit_test(struct kunit *test)
+/* Set the limit of the parameter for map and path, and expect its conflict. */
+static void expect_param(struct kunit *test)
 {
 	const struct limit_param *p = test->param_value;
 	struct disks *disks = test->priv;
 
-	expect_conflict(test, NULL);
 	set_member(&disks->map.disk->queue->limits, p->member, p->map);
 	set_member(&disks->path.disk->queue->limits, p->member, p->path);
 	expect_conflict(test, p->conflict);
+}
+
+/* Limits that concern every request */
+static void limit_test(struct kunit *test)
+{
+	expect_conflict(test, NULL);
+	expect_param(test);
 }
 
 static const struct limit_param atomic_params[] = {
@@ -171,16 +177,11 @@ KUNIT_ARRAY_PARAM_DESC(atomic, atomic_params, name);
 /* Limits that count if the map announces atomic writes */
 static void atomic_test(struct kunit *test)
 {
-	const struct limit_param *p = test->param_value;
 	struct disks *disks = test->priv;
-	struct queue_limits *map = &disks->map.disk->queue->limits;
-	struct queue_limits *path = &disks->path.disk->queue->limits;
 
-	set_member(map, UNIT_MAX, 4096);
-	set_member(path, UNIT_MAX, 4096);
-	set_member(map, p->member, p->map);
-	set_member(path, p->member, p->path);
-	expect_conflict(test, p->conflict);
+	set_member(&disks->map.disk->queue->limits, UNIT_MAX, 4096);
+	set_member(&disks->path.disk->queue->limits, UNIT_MAX, 4096);
+	expect_param(test);
 }
 
 #ifdef CONFIG_BLK_DEV_INTEGRITY
@@ -252,14 +253,11 @@ KUNIT_ARRAY_PARAM_DESC(integrity_size, integrity_size_params, name);
 /* Limits that count because a request with integrity data is not split */
 static void integrity_size_test(struct kunit *test)
 {
-	const struct limit_param *p = test->param_value;
 	struct disks *disks = test->priv;
 
 	set_profile(&disks->map, 8, 2);
 	set_profile(&disks->path, 8, 2);
-	set_member(&disks->map.disk->queue->limits, p->member, p->map);
-	set_member(&disks->path.disk->queue->limits, p->member, p->path);
-	expect_conflict(test, p->conflict);
+	expect_param(test);
 	clear_profile(&disks->path);
 	clear_profile(&disks->map);
 }
