@@ -262,13 +262,20 @@ static void integrity_size_test(struct kunit *test)
 	clear_profile(&disks->map);
 }
 
+#else
+
+static void integrity_test(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_BLK_DEV_INTEGRITY");
+}
+
 #endif
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(limit_test, limit_gen_params),
 	KUNIT_CASE_PARAM(atomic_test, atomic_gen_params),
-#ifdef CONFIG_BLK_DEV_INTEGRITY
 	KUNIT_CASE(integrity_test),
+#ifdef CONFIG_BLK_DEV_INTEGRITY
 	KUNIT_CASE(metadata_test),
 	KUNIT_CASE_PARAM(integrity_size_test, integrity_size_gen_params),
 #endif
