@@ -89,8 +89,12 @@ suite_root() {
 	root_setup "$CACHE/root-$1" "$1" "$PACKAGES_ROOT"
 }
 
+# QEMU calls the ioctl DM_MPATH_PROBE_PATHS since 10.1, but only if it was built with the headers of a kernel that has it.
+# trixie and its backports have no such build. In sid, util-linux does not depend on mount.
 client_root() {
-	root_setup "$CACHE/clients-$1" "$1" "$PACKAGES_CLIENT_ROOT"
+	local packages=$PACKAGES_CLIENT_ROOT
+	[ "$1" != sid ] || packages+=" mount qemu-system-x86"
+	root_setup "$CACHE/clients-$1" "$1" "$packages"
 }
 
 # root_setup DIR SUITE PACKAGES: set ROOT to DIR, and make it unless it is there
