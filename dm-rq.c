@@ -571,9 +571,12 @@ static unsigned int split_sectors(struct request_queue *q, struct request *rq)
 	unsigned int block = queue_logical_block_size(q) >> SECTOR_SHIFT;
 	unsigned int sectors;
 
-	/* The device executes all of an atomic write or nothing. */
+	/*
+	 * The device executes all of an atomic write or nothing.  But each bio of
+	 * a merged one is an atomic write of its own.
+	 */
 	if (dm_rq_is_atomic(rq))
-		return 0;
+		return rq->bio->bi_next ? bio_sectors(rq->bio) : 0;
 
 	switch (req_op(rq)) {
 	case REQ_OP_DISCARD:

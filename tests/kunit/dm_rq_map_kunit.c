@@ -520,6 +520,34 @@ static void atomic_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b->script.maps, b->script.ends);
 }
 
+/* An atomic write of several bios, of which the device takes one at a time */
+static void atomic_bios_test(struct kunit *test)
+{
+	struct rq_bench *b = test->priv;
+	struct lower *l = &b->map.a;
+	struct io *ios[4];
+	int i, round;
+
+	l->at_once = true;
+	lower_limits(l, 128, 1);
+	atomic_limits(l->disk, 64);
+	atomic_limits(dm_disk(b->map.md), 64);
+	for (round = 0; round < 2; round++) {
+		l->arrived = 0;
+		b->script.preps = 0;
+		io_submit_merged(&b->map, REQ_OP_WRITE | REQ_ATOMIC, 0, 8, 4, ios);
+		for (i = 0; i < 4; i++) {
+			expect_end(test, ios[i], BLK_STS_OK);
+			expect_same(test, ios[i], lower_at(l, 8 * i));
+		}
+		KUNIT_EXPECT_EQ(test, l->arrived, 4);
+		KUNIT_EXPECT_EQ(test, l->bytes, SZ_4K);
+		KUNIT_EXPECT_TRUE(test, l->opf & REQ_ATOMIC);
+		KUNIT_EXPECT_EQ(test, b->script.maps, b->script.ends);
+	}
+	KUNIT_EXPECT_TRUE(test, rq_bench_core(b)->check_limits);
+}
+
 struct none_param {
 	const char *name;
 	blk_opf_t opf;
@@ -649,6 +677,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(ranges_test, ranges_gen_params),
 	KUNIT_CASE(secure_erase_test),
 	KUNIT_CASE(atomic_test),
+	KUNIT_CASE(atomic_bios_test),
 	KUNIT_CASE_PARAM(none_test, none_gen_params),
 	KUNIT_CASE(memory_test),
 	KUNIT_CASE(in_flight_test),
