@@ -168,8 +168,6 @@ static void bio_work(struct work_struct *work)
 static int end_failed_bio(struct mpath *m, struct bio *bio,
 			  struct mpath_path *path, blk_status_t status)
 {
-	unsigned long flags;
-
 	if (!mpath_is_path_error(status)) {
 		dm_rq_inherit_disabled_ops(dm_disk(m->rq.md)->queue,
 					   bdev_get_queue(path->ps.dev->bdev),
@@ -182,11 +180,7 @@ static int end_failed_bio(struct mpath *m, struct bio *bio,
 	if (!READ_ONCE(m->nr_usable) && !mpath_may_wait(m))
 		return DM_ENDIO_DONE;
 
-	/* The worker may map the bio at once, so we must not touch it any more. */
-	spin_lock_irqsave(&m->lock, flags);
-	bio_list_add(&m->bio.waiting, bio);
-	spin_unlock_irqrestore(&m->lock, flags);
-	queue_work(mpath_wq, &m->bio.work);
+	mpath_bio_retry(m, bio);
 	return DM_ENDIO_INCOMPLETE;
 }
 

@@ -377,6 +377,7 @@ void mpath_wake_exit(void);
 void mpath_wake(struct mpath *m);
 void mpath_wake_and_wait(struct mpath *m);
 void mpath_bio_wait(struct mpath *m, struct bio *bio, int wakes);
+void mpath_bio_retry(struct mpath *m, struct bio *bio);
 
 /* ---- stats.c; also stats.h ---- */
 

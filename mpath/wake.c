@@ -10,12 +10,25 @@
 struct workqueue_struct *mpath_wq;
 struct workqueue_struct *mpath_handler_wq;
 
+/*
+ * For the owner of a bio in flight, which it gives to the worker.  When the worker ends the
+ * last bio in flight, a suspend may end and @m be freed.  Under the lock, a worker that
+ * runs already cannot take the bio before we have queued it again.
+ */
+static void queue_worker(struct mpath *m)
+{
+	lockdep_assert_held(&m->lock);
+	queue_work(mpath_wq, &m->bio.work);
+}
+
 /**
  * mpath_bio_wait() - let a bio wait for a path
  * @m: the map
  * @bio: the bio
  * @wakes: rq.wakes from before the caller looked for a path. A later wake may have
  *	emptied the list before @bio was on it. Then we queue the worker ourselves
+ *
+ * After the return, the caller may touch neither @bio nor @m.
  *
  * Context: any.
  */
@@ -25,12 +38,30 @@ void mpath_bio_wait(struct mpath *m, struct bio *bio, int wakes)
 
 	spin_lock_irqsave(&m->lock, flags);
 	bio_list_add(&m->bio.waiting, bio);
-	spin_unlock_irqrestore(&m->lock, flags);
-
 	/* Pairs with the barrier in wake_bios(): one of us sees the other. */
 	smp_mb();
 	if (atomic_read(&m->rq.wakes) != wakes)
-		queue_work(mpath_wq, &m->bio.work);
+		queue_worker(m);
+	spin_unlock_irqrestore(&m->lock, flags);
+}
+
+/**
+ * mpath_bio_retry() - let the worker map a bio again
+ * @m: the map
+ * @bio: the bio
+ *
+ * After the return, the caller may touch neither @bio nor @m.
+ *
+ * Context: any.
+ */
+void mpath_bio_retry(struct mpath *m, struct bio *bio)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&m->lock, flags);
+	bio_list_add(&m->bio.waiting, bio);
+	queue_worker(m);
+	spin_unlock_irqrestore(&m->lock, flags);
 }
 
 static void wake_bios(struct mpath *m)
