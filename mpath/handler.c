@@ -36,9 +36,26 @@ static int retain(struct mpath *m, const char *attached)
 	return 0;
 }
 
-static int attach(struct mpath *m, struct request_queue *q,
-		  const char *attached)
+/*
+ * A handler answers with an errno or with one of its own codes. A positive code is not a
+ * reason to refuse the table, because the stock target does not either.
+ */
+static int set_params(struct mpath *m, struct dm_dev *dev)
 {
+	int r = scsi_dh_set_params(bdev_get_queue(dev->bdev), m->handler.params);
+
+	if (r == -SCSI_DH_NOSYS)
+		return -EOPNOTSUPP;
+	if (r <= 0)
+		return r;
+	mpath_warn(m, "path %pg (%s): hardware handler %s did not take its parameters: code %d",
+		   dev->bdev, dev->name, m->handler.name, r);
+	return 0;
+}
+
+static int attach(struct mpath *m, struct dm_dev *dev, const char *attached)
+{
+	struct request_queue *q = bdev_get_queue(dev->bdev);
 	int r = 0;
 
 	if (attached && (DM_RQ_RETAIN_IMPLIED || m->handler.retain || m->bio_mode))
@@ -57,7 +74,7 @@ static int attach(struct mpath *m, struct request_queue *q,
 		return -EOPNOTSUPP;
 	if (r || !m->handler.params)
 		return r;
-	return scsi_dh_set_params(q, m->handler.params);
+	return set_params(m, dev);
 }
 
 /* The path is not SCSI, so the map has no handler. */
@@ -100,7 +117,7 @@ int mpath_attach_handler(struct mpath *m, struct mpath_path *path)
 	}
 	if (IS_ERR(attached))
 		return PTR_ERR(attached);
-	r = attach(m, q, attached);
+	r = attach(m, path->ps.dev, attached);
 	kfree(attached);
 	return r;
 }

@@ -61,7 +61,11 @@ static int dh_set_params(struct scsi_device *sdev, const char *words)
 	const char *second = words + strlen(words) + 1;
 
 	snprintf(params, sizeof(params), "%s %s", words, second);
-	return strcmp(second, "bad") ? 0 : -EINVAL;
+	if (!strcmp(second, "bad"))
+		return -EINVAL;
+	if (!strcmp(second, "failed"))
+		return SCSI_DH_DEV_FAILED;
+	return strcmp(second, "nosys") ? 0 : -SCSI_DH_NOSYS;
 }
 
 static struct scsi_device_handler dh = {
@@ -479,13 +483,17 @@ struct attach_param {
 	/* The handler in the table line; NULL: the table is refused. */
 	const char *handler;
 	const char *params;
+	int error;
 };
 
 static const struct attach_param attach_params[] = {
 	{ "plain", "0 1 kunit " GROUPS, "1 kunit ", "" },
 	{ "with_words", "0 3 kunit one two " GROUPS, "1 kunit ", "2 one" },
-	{ "bad_words", "0 2 kunit bad " GROUPS, NULL, "1 bad" },
-	{ "unknown", "0 1 no-such " GROUPS, DM_RQ_RETAIN_IMPLIED ? "1 kunit " : NULL, "" },
+	{ "bad_words", "0 2 kunit bad " GROUPS, NULL, "1 bad", -EINVAL },
+	{ "code", "0 2 kunit failed " GROUPS, "1 kunit ", "1 failed" },
+	{ "nosys", "0 2 kunit nosys " GROUPS, NULL, "1 nosys", -EOPNOTSUPP },
+	{ "unknown", "0 1 no-such " GROUPS, DM_RQ_RETAIN_IMPLIED ? "1 kunit " : NULL, "",
+	  -EINVAL },
 	{ "retained", "1 retain_attached_hw_handler 1 late-kunit " GROUPS, "1 kunit ", "" },
 	{ "retained_same", "1 retain_attached_hw_handler 1 kunit " GROUPS, "1 kunit ", "" },
 	{ "retained_words", "1 retain_attached_hw_handler 2 late-kunit one " GROUPS,
@@ -510,7 +518,7 @@ static void attach_test(struct kunit *test)
 	params[0] = '\0';
 	map_suspend(map, NOFLUSH);
 	r = map_try_swap(map, TARGET, p->text);
-	KUNIT_EXPECT_EQ(test, r == 0, !!p->handler);
+	KUNIT_EXPECT_EQ(test, r, p->handler ? 0 : p->error);
 	map_resume(map);
 	KUNIT_EXPECT_STREQ(test, params, p->params);
 	if (r)
