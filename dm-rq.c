@@ -492,12 +492,16 @@ static __always_inline bool clone_first_bio(struct dm_rq_io *io,
 	return true;
 }
 
-/* Make a clone of the first bio of @rq, or of its first @sectors. */
-static bool clone_part(struct dm_rq_io *io, struct request *rq,
-		       struct request *clone, struct block_device *bdev,
-		       unsigned int sectors)
+/*
+ * Make a clone of the first bio of @rq, or of its first @sectors.  The block layer
+ * would take an empty clone, and to some devices it means "to the end": it is
+ * better to let the request wait for ever.
+ */
+static noinline bool clone_part(struct dm_rq_io *io, struct request *rq,
+				struct request *clone,
+				struct block_device *bdev, unsigned int sectors)
 {
-	if (!clone_first_bio(io, rq, clone, bdev))
+	if (WARN_ON_ONCE(!sectors) || !clone_first_bio(io, rq, clone, bdev))
 		return false;
 	dm_rq_add_gap_bit(clone, clone->bio);
 	io->flags |= IO_PARTIAL;
@@ -561,14 +565,58 @@ static bool prep_clone(struct dm_rq_io *io, struct request *rq,
 	return prep_other_clone(io, rq, clone, bdev);
 }
 
+/* Return the size of the segment that begins at this byte of @bv. */
+static unsigned int segment_bytes(struct request_queue *q, struct bio_vec *bv,
+				  unsigned int at)
+{
+	unsigned long mask = queue_segment_boundary(q);
+	phys_addr_t addr = page_to_phys(bv->bv_page) + bv->bv_offset + at;
+	unsigned long most = min_t(unsigned long, mask - (addr & mask),
+				   queue_max_segment_size(q) - 1);
+
+	return min_t(unsigned long, most, bv->bv_len - at - 1) + 1;
+}
+
+/* Return how many bytes of @bio are in at most *@segments, which we subtract. */
+static unsigned int bytes_in_segments(struct request_queue *q, struct bio *bio,
+				      unsigned int *segments)
+{
+	unsigned int bytes = 0, at, seg;
+	struct bvec_iter iter;
+	struct bio_vec bv;
+
+	bio_for_each_bvec(bv, bio, iter) {
+		for (at = 0; at < bv.bv_len; at += seg) {
+			if (!*segments)
+				return bytes;
+			--*segments;
+			seg = segment_bytes(q, &bv, at);
+			bytes += seg;
+		}
+	}
+	return bytes;
+}
+
+/* The map's count of segments is not that of @q, which may have smaller ones. */
+static bool has_too_many_segments(struct request_queue *q, struct request *rq)
+{
+	unsigned int segments = queue_max_segments(q);
+	struct bio *bio;
+
+	__rq_for_each_bio(bio, rq)
+		if (bytes_in_segments(q, bio, &segments) < bio->bi_iter.bi_size)
+			return true;
+	return false;
+}
+
 /*
- * Return how many sectors any request of this kind may have on @q; 0 if the
- * request must not be split.  We assume the worst case, in which each sector is
- * a segment of its own.
+ * Return how many sectors at the start of the first bio fit into a request of @q;
+ * 0 if we must not send a part of the request, or if @q takes not even a block.
  */
 static unsigned int split_sectors(struct request_queue *q, struct request *rq)
 {
 	unsigned int block = queue_logical_block_size(q) >> SECTOR_SHIFT;
+	unsigned int segments = queue_max_segments(q);
 	unsigned int sectors;
 
 	/*
@@ -589,18 +637,10 @@ static unsigned int split_sectors(struct request_queue *q, struct request *rq)
 		sectors = READ_ONCE(q->limits.max_write_zeroes_sectors);
 		break;
 	default:
-		sectors = min_t(unsigned int, queue_max_sectors(q),
-				queue_max_segments(q));
+		sectors = bytes_in_segments(q, rq->bio, &segments) >> SECTOR_SHIFT;
+		sectors = min(sectors, queue_max_sectors(q));
 	}
 	return rounddown(sectors, block);
-}
-
-/* Clone as much of the first bio as the device accepts in any case. */
-static noinline bool prep_partial_clone(struct dm_rq_io *io, struct request *rq,
-					struct request *clone,
-					struct block_device *bdev)
-{
-	return clone_part(io, rq, clone, bdev, split_sectors(clone->q, rq));
 }
 
 /*
@@ -608,7 +648,8 @@ static noinline bool prep_partial_clone(struct dm_rq_io *io, struct request *rq,
  * a device may shrink later: userspace may lower max_sectors_kb at any time.
  * If a request is too large for the device, then we split it.
  */
-static bool is_over_limits(struct request_queue *q, struct request *rq)
+static bool is_over_limits(struct request_queue *q, struct request *rq,
+			   unsigned int max)
 {
 	unsigned int sectors = blk_rq_sectors(rq);
 
@@ -616,30 +657,41 @@ static bool is_over_limits(struct request_queue *q, struct request *rq)
 	case REQ_OP_READ:
 	case REQ_OP_WRITE:
 		return sectors > queue_max_sectors(q) ||
-		       rq->nr_phys_segments > queue_max_segments(q);
+		       dm_rq_is_atomic_too_large(q, rq) ||
+		       has_too_many_segments(q, rq);
 	case REQ_OP_DISCARD:
 	case REQ_OP_SECURE_ERASE:
 	case REQ_OP_WRITE_ZEROES:
-		return sectors > split_sectors(q, rq);
+		return sectors > max;
 	default:
 		return false;
 	}
 }
 
 /*
- * We cannot split a request that blk_rq_prep_clone() must clone as a whole, an
- * atomic write, nor one for a device that has disabled the operation.
+ * As split_sectors(); 0 also if only blk_rq_prep_clone() can clone the request.
  */
-static bool can_split(struct request_queue *q, struct request *rq)
+static unsigned int splittable_sectors(struct request_queue *q, struct request *rq)
 {
-	return rq->bio && !needs_general_clone(rq->bio) && split_sectors(q, rq);
+	if (!rq->bio || needs_general_clone(rq->bio))
+		return 0;
+	return split_sectors(q, rq);
 }
 
-static bool needs_split(struct dm_rq_io *io, struct request *rq,
-			struct request_queue *q)
+/*
+ * Return how many sectors of a request to send; 0 for all of it.
+ *
+ * The driver may change a limit at any time.  The size of a part comes from one
+ * reading.
+ */
+static unsigned int sectors_to_send(struct dm_rq_io *io, struct request *rq,
+				    struct request_queue *q)
 {
-	return can_split(q, rq) &&
-	       ((io->flags & IO_SPLIT) || is_over_limits(q, rq));
+	unsigned int max = splittable_sectors(q, rq);
+
+	if (max && ((io->flags & IO_SPLIT) || is_over_limits(q, rq, max)))
+		return max;
+	return 0;
 }
 
 /* Undo prep_clone() before a device has seen the clone. */
@@ -692,6 +744,18 @@ static void drop_clone(struct dm_rq_io *io, struct request *rq,
 	blk_mq_free_request(clone);
 }
 
+/* Did the lower queue refuse @clone because of its size, and does a part help? */
+static bool is_too_large(struct dm_rq_io *io, struct request *rq,
+			 struct request *clone, blk_status_t status)
+{
+	unsigned int max;
+
+	if (status != BLK_STS_IOERR || (io->flags & IO_SPLIT))
+		return false;
+	max = splittable_sectors(clone->q, rq);
+	return max && is_over_limits(clone->q, rq, max);
+}
+
 /*
  * The lower queue did not accept @clone.
  *
@@ -702,21 +766,13 @@ static bool insert_failed(struct dm_rq_io *io, struct request *rq,
 			  blk_status_t status)
 {
 	struct request_queue *q = clone->q;
-	bool too_large = status == BLK_STS_IOERR && !(io->flags & IO_SPLIT) &&
-			 is_over_limits(q, clone) && can_split(q, rq);
 
-	/*
-	 * The block layer reports an I/O error, which would fail one path after
-	 * the other.
-	 */
-	if (status == BLK_STS_IOERR && dm_rq_is_atomic_too_large(clone))
-		status = BLK_STS_INVAL;
 	unprep_clone(io, rq, clone);
 	if (status == BLK_STS_RESOURCE || status == BLK_STS_DEV_RESOURCE) {
 		drop_clone(io, rq, clone, status);
 		return false;
 	}
-	if (too_large) {
+	if (is_too_large(io, rq, clone, status)) {
 		drop_clone(io, rq, clone, BLK_STS_RESOURCE);
 		io->flags = IO_SPLIT;
 		WRITE_ONCE(io->drq->check_limits, true);
@@ -724,6 +780,12 @@ static bool insert_failed(struct dm_rq_io *io, struct request *rq,
 		return true;
 	}
 
+	/*
+	 * The block layer reports an I/O error, which would fail one path after
+	 * the other.
+	 */
+	if (status == BLK_STS_IOERR && dm_rq_is_atomic_too_large(q, clone))
+		status = BLK_STS_INVAL;
 	/* The whole request failed before any part of it was sent. */
 	handle_error(io, rq, q, status, blk_rq_bytes(clone));
 	finish_clone(io, rq, clone);
@@ -736,6 +798,7 @@ static bool send(struct dm_rq_io *io, struct request *rq,
 {
 	struct request_queue *q = bdev_get_queue(bdev);
 	struct dm_rq *drq = io->drq;
+	unsigned int max = 0;
 	struct request *clone;
 	blk_status_t status;
 	bool ready;
@@ -753,8 +816,10 @@ static bool send(struct dm_rq_io *io, struct request *rq,
 
 	io->done = 0;
 	io->status = BLK_STS_OK;
-	if (unlikely(READ_ONCE(drq->check_limits)) && needs_split(io, rq, q))
-		ready = prep_partial_clone(io, rq, clone, bdev);
+	if (unlikely(READ_ONCE(drq->check_limits)))
+		max = sectors_to_send(io, rq, q);
+	if (unlikely(max))
+		ready = clone_part(io, rq, clone, bdev, max);
 	else
 		ready = prep_clone(io, rq, clone, bdev);
 	if (unlikely(!ready)) {

@@ -154,14 +154,15 @@ static inline bool dm_rq_is_atomic(const struct request *rq)
 
 /**
  * dm_rq_is_atomic_too_large() - is a request an atomic write that is too large?
- * @rq: a clone that the lower queue refused
+ * @q: the queue of a device
+ * @rq: a request of the map, or a clone
  *
  * The limits of the device may have become smaller than those of the map.
  */
-static inline bool dm_rq_is_atomic_too_large(const struct request *rq)
+static inline bool dm_rq_is_atomic_too_large(struct request_queue *q, struct request *rq)
 {
 #ifdef DM_RQ_HAVE_ATOMIC
-	const struct queue_limits *limits = &rq->q->limits;
+	const struct queue_limits *limits = &q->limits;
 
 	return (rq->cmd_flags & REQ_ATOMIC) &&
 	       blk_rq_sectors(rq) > READ_ONCE(limits->atomic_write_max_sectors);

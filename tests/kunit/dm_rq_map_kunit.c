@@ -348,6 +348,8 @@ struct large_param {
 	unsigned int max_sectors;
 	unsigned int max_segments;
 	unsigned int requests;
+	/* 0: no limit */
+	unsigned int segment_bytes;
 };
 
 static const struct large_param large_params[] = {
@@ -357,7 +359,11 @@ static const struct large_param large_params[] = {
 	/* The last two bios fit into one request. */
 	{ "bios", REQ_OP_WRITE, 8, 8, 16, 128, 7 },
 	{ "large_bios", REQ_OP_WRITE, 32, 2, 16, 128, 4 },
-	{ "segments", REQ_OP_WRITE, 8, 4, 256, 2, 9 },
+	{ "segments", REQ_OP_WRITE, 8, 4, 256, 2, 3 },
+	/* Twelve segments are six sectors. */
+	{ "small_segments", REQ_OP_WRITE, 8, 1, 256, 12, 2, 256 },
+	/* A sector has two segments, and seven of them are three sectors. */
+	{ "odd_segments", REQ_OP_READ, 8, 1, 256, 7, 3, 256 },
 	{ "discard", REQ_OP_DISCARD, 256, 1, 64, 128, 4 },
 	{ "write_zeroes", REQ_OP_WRITE_ZEROES, 256, 1, 64, 128, 4 },
 };
@@ -396,8 +402,12 @@ static void large_test(struct kunit *test)
 
 	l->at_once = true;
 	lower_limits(l, p->max_sectors, p->max_segments);
+	if (p->segment_bytes)
+		l->disk->queue->limits.max_segment_size = p->segment_bytes;
 	for (round = 0; round < 2; round++) {
 		l->arrived = 0;
+		b->script.maps = 0;
+		b->script.ends = 0;
 		memset(lower_at(l, 0), 0x77, 512 << SECTOR_SHIFT);
 		io_submit_merged(&b->map, p->opf, 0, p->sectors, p->bios, ios);
 		for (i = 0; i < p->bios; i++) {
@@ -411,6 +421,8 @@ static void large_test(struct kunit *test)
 						SZ_4K));
 		KUNIT_EXPECT_EQ(test, l->arrived, p->requests);
 		KUNIT_EXPECT_EQ(test, b->script.maps, b->script.ends);
+		/* One was refused in the first round, and none in the second. */
+		KUNIT_EXPECT_EQ(test, b->script.maps, p->requests + !round);
 	}
 	KUNIT_EXPECT_TRUE(test, rq_bench_core(b)->check_limits);
 }
@@ -520,21 +532,34 @@ static void atomic_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b->script.maps, b->script.ends);
 }
 
+struct atomic_param {
+	const char *name;
+	unsigned int max_segments;
+	unsigned int max_atomic;
+};
+
+static const struct atomic_param atomic_params[] = {
+	{ "segments", 1, 64 },
+	{ "atomic_size", 128, 8 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(atomic, atomic_params, name);
+
 /* An atomic write of several bios, of which the device takes one at a time */
 static void atomic_bios_test(struct kunit *test)
 {
+	const struct atomic_param *p = test->param_value;
 	struct rq_bench *b = test->priv;
 	struct lower *l = &b->map.a;
 	struct io *ios[4];
 	int i, round;
 
 	l->at_once = true;
-	lower_limits(l, 128, 1);
-	atomic_limits(l->disk, 64);
+	lower_limits(l, 128, p->max_segments);
+	atomic_limits(l->disk, p->max_atomic);
 	atomic_limits(dm_disk(b->map.md), 64);
 	for (round = 0; round < 2; round++) {
 		l->arrived = 0;
-		b->script.preps = 0;
 		io_submit_merged(&b->map, REQ_OP_WRITE | REQ_ATOMIC, 0, 8, 4, ios);
 		for (i = 0; i < 4; i++) {
 			expect_end(test, ios[i], BLK_STS_OK);
@@ -677,7 +702,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(ranges_test, ranges_gen_params),
 	KUNIT_CASE(secure_erase_test),
 	KUNIT_CASE(atomic_test),
-	KUNIT_CASE(atomic_bios_test),
+	KUNIT_CASE_PARAM(atomic_bios_test, atomic_gen_params),
 	KUNIT_CASE_PARAM(none_test, none_gen_params),
 	KUNIT_CASE(memory_test),
 	KUNIT_CASE(in_flight_test),
