@@ -59,6 +59,7 @@ MODULE_PARM_DESC(nr_hw_queues,
 
 static struct bio_set clone_bios;
 static struct workqueue_struct *remap_wq;
+static atomic_t tables = ATOMIC_INIT(0);
 
 static bool dispatch_again(struct dm_rq_io *io, struct request *rq);
 static bool send(struct dm_rq_io *io, struct request *rq,
@@ -319,8 +320,11 @@ static void end_held(struct dm_rq_io *io, struct request *rq,
 
 	switch (decision) {
 	case DM_RQ_AGAIN:
+		dm_rq_mark_retried(rq);
 		if (io->tries < U8_MAX)
 			io->tries++;
+		io->again = true;
+		io->table = io->drq->table;
 		remap(io);
 		break;
 	case DM_RQ_AGAIN_LATER:
@@ -925,6 +929,16 @@ static noinline bool dispatch_in_order(struct dm_rq_io *io, struct request *rq)
 	return false;
 }
 
+/*
+ * Is @io->tries of this request and this table, from before the request went back
+ * to the block layer?  A later table may have the address of an earlier one.
+ */
+static bool has_history(struct dm_rq *drq, struct dm_rq_io *io,
+			struct request *rq)
+{
+	return dm_rq_is_marked(rq) && io->drq == drq && io->table == drq->table;
+}
+
 /**
  * dm_rq_clone_and_map() - the clone_and_map_rq method of a target on dm-rq
  * @ti: the target, after dm_rq_init()
@@ -950,8 +964,10 @@ int dm_rq_clone_and_map(struct dm_target *ti, struct request *rq,
 	if (unlikely(!READ_ONCE(drq->io_offset)) && !pdu_fits(drq, rq, io))
 		return DM_MAPIO_KILL;
 
+	if (likely(!has_history(drq, io, rq)))
+		io->tries = 0;
 	io->drq = drq;
-	io->tries = 0;
+	io->again = false;
 	taken = unlikely(drq->in_order) ? dispatch_in_order(io, rq) :
 					  dispatch(io, rq, false);
 	return taken ? DM_MAPIO_SUBMITTED : DM_MAPIO_REQUEUE;
@@ -1090,6 +1106,7 @@ int dm_rq_init(struct dm_rq *drq, struct dm_target *ti,
 		return -ENOMEM;
 	}
 	drq->io_offset = 0;
+	drq->table = atomic_inc_return(&tables);
 	drq->check_limits = false;
 	drq->in_order = false;
 	atomic_set(&drq->wakes, 0);

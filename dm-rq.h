@@ -72,8 +72,13 @@ struct dm_rq_bio_details {
  *	yet
  * @status: the held error, or else the first error passed up
  * @flags: private to dm-rq.c
- * @tries: number of DM_RQ_AGAIN answers since the block layer dispatched the
- *	request; stays at 255
+ * @tries: number of DM_RQ_AGAIN answers to the request; stays at 255. They
+ *	also count after the request was given back to the block layer and
+ *	dispatched again; they do not count in the next table
+ * @table: the table in which the last answer came
+ * @again: the last answer came since the block layer dispatched the request.
+ *	Otherwise tables may have been replaced and freed meanwhile, so
+ *	pointers in the target's data are not valid
  * @waited: we pushed the request back once, and the block layer has it in line;
  *	valid with in_order
  * @details: state of the request's bio while the clone uses it
@@ -98,7 +103,9 @@ struct dm_rq_io {
 	blk_status_t status;
 	u8 flags;
 	u8 tries;
-	u8 waited;
+	u8 again:1;
+	u8 waited:1;
+	u8 table:6;
 	union {
 		struct dm_rq_bio_details details;
 		struct work_struct work;
@@ -236,6 +243,7 @@ struct dm_rq_ops {
  *	since racing writers store the same value
  * @check_limits: measure requests before they are sent, because a device has
  *	refused one as too large. Only set, as @io_offset
+ * @table: differs from that of the tables which were live shortly before
  * @in_order: serve requests that wait for a device in the order of their
  *	arrival. The target sets it after dm_rq_init(), before the table is in
  *	use
@@ -252,6 +260,7 @@ struct dm_rq {
 	struct mapped_device *md;
 	unsigned int io_offset;
 	bool check_limits;
+	u8 table:6;
 	bool in_order;
 	atomic_t wakes;
 	mempool_t *bios;

@@ -300,6 +300,37 @@ static inline u64 dm_rq_waiting_since(struct request *rq)
 }
 
 /**
+ * dm_rq_mark_retried() - let the driver's data of a request survive a requeue
+ * @rq: a request of the map; the caller owns it
+ *
+ * The flag is that of dm_rq_waiting_since(), so the time has to be set, too.  The
+ * block layer merges nothing into a requeued request that has it, and offers it to
+ * us before those in the I/O scheduler.
+ *
+ * Upstream: the flag is meant for this; a helper that sets it.
+ *
+ * Context: any.
+ */
+static inline void dm_rq_mark_retried(struct request *rq)
+{
+	dm_rq_waiting_since(rq);
+	rq->rq_flags |= RQF_DONTPREP;
+}
+
+/**
+ * dm_rq_is_marked() - can the driver's data of a request be of an earlier dispatch?
+ * @rq: a request of the map; the caller owns it
+ *
+ * Upstream: see dm_rq_mark_retried().
+ *
+ * Context: any.
+ */
+static inline bool dm_rq_is_marked(const struct request *rq)
+{
+	return rq->rq_flags & RQF_DONTPREP;
+}
+
+/**
  * dm_rq_scsi_prepared() - did SCSI make a command of this request?
  * @clone: a request of a SCSI device, at its end
  *

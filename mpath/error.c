@@ -215,8 +215,8 @@ static bool waited_enough(struct request *clone, struct request *rq)
 	return ktime_get_ns() - since > limit;
 }
 
-static enum mpath_disposition decide_scsi(struct request *clone,
-					  const struct dm_rq_io *io)
+static enum mpath_disposition decide_scsi(struct request *clone, struct request *rq,
+					  unsigned int repeats)
 {
 	struct scsi_cmnd *cmd = blk_mq_rq_to_pdu(clone);
 	u8 host = host_byte(cmd->result);
@@ -230,9 +230,9 @@ static enum mpath_disposition decide_scsi(struct request *clone,
 
 	v = host == DID_OK ? sense_dispositions(cmd, flush) : host_dispositions(host);
 	if (v.first == MPATH_TRY_LATER)
-		enough = waited_enough(clone, dm_rq_request(io));
+		enough = waited_enough(clone, rq);
 	else
-		enough = io->tries >= TRIES;
+		enough = repeats >= TRIES;
 	return enough ? v.then : v.first;
 }
 
@@ -256,8 +256,8 @@ static bool is_deferred_error(struct request *clone)
 	return false;
 }
 
-static enum mpath_disposition decide_scsi(struct request *clone,
-					  const struct dm_rq_io *io)
+static enum mpath_disposition decide_scsi(struct request *clone, struct request *rq,
+					  unsigned int repeats)
 {
 	return MPATH_PATH_FAILED;
 }
@@ -274,15 +274,17 @@ bool mpath_is_scsi(struct block_device *bdev)
  * @clone: the clone, which has completed
  * @is_scsi: mpath_is_scsi() of its device
  * @status: its status; one for which mpath_is_path_error() is true
- * @io: the request that it is a clone of
+ * @rq: the request that it is a clone of
+ * @repeats: how often a device has asked for another try of this request
  *
  * Context: any, hard irq included.
  */
 enum mpath_disposition mpath_decide_disposition(struct request *clone, bool is_scsi,
-						blk_status_t status, const struct dm_rq_io *io)
+						blk_status_t status, struct request *rq,
+						unsigned int repeats)
 {
 	if (is_scsi && status == BLK_STS_IOERR)
-		return decide_scsi(clone, io);
+		return decide_scsi(clone, rq, repeats);
 	return decide_status(status);
 }
 

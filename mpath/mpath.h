@@ -312,14 +312,21 @@ static_assert(offsetofend(struct mpath, error_guard) <= 64,
 
 #define MPATH_NO_DELAY	UINT_MAX
 
+/* The largest value of mpath_io.repeats */
+#define MPATH_MAX_REPEATS	127
+
 /**
  * struct mpath_io - the target's per-request data
  * @path: the path of its clone
  * @start: time when the clone was sent, in ns as ktime_get_ns(); 0: there is no clone
  * @nr_bytes: size of the clone, as the selector was told
- * @rejected_by: number of the path that rejected it last; valid if dm_rq_io.tries
+ * @rejected_by: number of the path that rejected it last
  * @rejected_with: the status then; BLK_STS_OK: no path has rejected it
- * @repeat: the device asked us to send it again; valid if dm_rq_io.tries
+ * @repeats: how often a device has asked us to send it again; stays at 127
+ * @repeat: the last answer was such a one
+ *
+ * The last four are valid if dm_rq_io.tries; @path is, if dm_rq_io.again or while there
+ * is a clone.
  */
 struct mpath_io {
 	struct mpath_path *path;
@@ -327,7 +334,8 @@ struct mpath_io {
 	unsigned int nr_bytes;
 	u16 rejected_by;
 	blk_status_t rejected_with;
-	bool repeat;
+	u8 repeats:7;
+	u8 repeat:1;
 };
 
 static inline struct mpath *mpath_of(struct dm_target *ti)
@@ -414,7 +422,7 @@ const char *mpath_status_text(blk_status_t status);
 enum mpath_disposition mpath_decide_disposition(struct request *clone,
 						bool is_scsi,
 						blk_status_t status,
-						const struct dm_rq_io *io);
+						struct request *rq, unsigned int repeats);
 bool mpath_was_flushed(struct request *clone, bool is_scsi);
 bool mpath_is_scsi(struct block_device *bdev);
 

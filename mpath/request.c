@@ -21,7 +21,7 @@ static bool retry_same_path(struct mpath *m, struct dm_rq_io *io)
 {
 	struct mpath_io *mio = dm_rq_io_data(io);
 
-	return io->tries && mio->repeat &&
+	return io->again && mio->repeat &&
 	       dm_ps_path_usable(&mio->path->ps) &&
 	       mio->path->group == READ_ONCE(m->current_group);
 }
@@ -119,9 +119,13 @@ static bool mpath_device_full(struct dm_rq *drq, struct dm_rq_io *io)
 	struct dm_ps *ps = &mio->path->group->ps;
 	struct request *rq = dm_rq_request(io);
 
-	return ps->type->refused &&
-	       ps->type->refused(ps, &mio->path->ps, blk_rq_bytes(rq),
-				 req_op(rq), age_of(rq));
+	if (!ps->type->refused ||
+	    !ps->type->refused(ps, &mio->path->ps, blk_rq_bytes(rq), req_op(rq),
+			       age_of(rq)))
+		return false;
+	/* Otherwise a request that is repeated would choose the same path. */
+	mio->repeat = false;
+	return true;
 }
 
 /* ---- completion ---- */
@@ -165,8 +169,7 @@ static bool rejected_twice(struct dm_rq_io *io, blk_status_t status)
 	struct mpath_io *mio = dm_rq_io_data(io);
 	u16 number = mio->path->number;
 
-	if (io->tries && mio->rejected_with == status &&
-	    mio->rejected_by != number)
+	if (mio->rejected_with == status && mio->rejected_by != number)
 		return true;
 	mio->rejected_with = status;
 	mio->rejected_by = number;
@@ -185,15 +188,23 @@ static enum dm_rq_end end_held(struct mpath *m, struct dm_rq_io *io,
 	struct mpath_io *mio = dm_rq_io_data(io);
 	enum mpath_disposition disposition;
 
+	/* The memory may have the history of an earlier request. */
+	if (!io->tries) {
+		mio->rejected_with = BLK_STS_OK;
+		mio->repeats = 0;
+	}
 	if (is_shortage(status))
 		return nowhere_to_go(m) ? DM_RQ_DONE : DM_RQ_AGAIN_LATER;
 
-	disposition = mpath_decide_disposition(clone, mio->path->is_scsi, status, io);
+	disposition = mpath_decide_disposition(clone, mio->path->is_scsi, status,
+					       dm_rq_request(io), mio->repeats);
 	if (disposition == MPATH_REJECTED && m->error_guard &&
 	    rejected_twice(io, status))
 		disposition = MPATH_PASS_UP;
 
 	mio->repeat = disposition == MPATH_TRY_AGAIN;
+	if (mio->repeat && mio->repeats < MPATH_MAX_REPEATS)
+		mio->repeats++;
 	switch (disposition) {
 	case MPATH_PASS_UP:
 		return DM_RQ_DONE;

@@ -22,15 +22,12 @@ struct failed {
 	struct request clone;
 	struct scsi_cmnd cmd;
 	struct request rq;
-	struct dm_rq_io io;
-	struct dm_rq drq;
+	unsigned int repeats;
 	u8 sense[SCSI_SENSE_BUFFERSIZE];
 };
 
-/* The driver's data are behind each request. */
+/* The driver's data are behind the request. */
 static_assert(offsetof(struct failed, cmd) == sizeof(struct request));
-static_assert(offsetof(struct failed, io) ==
-	      offsetof(struct failed, rq) + sizeof(struct request));
 
 static struct failed *failed_command(struct kunit *test, blk_opf_t opf)
 {
@@ -45,13 +42,12 @@ static struct failed *failed_command(struct kunit *test, blk_opf_t opf)
 	if (opf == REQ_OP_FLUSH)
 		f->rq.rq_flags = RQF_FLUSH_SEQ;
 	f->rq.start_time_ns = ktime_get_ns();
-	f->io.drq = &f->drq;
 	return f;
 }
 
 static enum mpath_disposition judge(struct failed *f)
 {
-	return mpath_decide_disposition(&f->clone, true, BLK_STS_IOERR, &f->io);
+	return mpath_decide_disposition(&f->clone, true, BLK_STS_IOERR, &f->rq, f->repeats);
 }
 
 /* ---- the status ---- */
@@ -99,13 +95,14 @@ static void status_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mpath_is_path_error(p->status), p->path_error);
 	if (!p->path_error)
 		return;
-	KUNIT_EXPECT_EQ(test, (int)mpath_decide_disposition(&f->clone, false, p->status, &f->io),
+	KUNIT_EXPECT_EQ(test, (int)mpath_decide_disposition(&f->clone, false, p->status,
+							    &f->rq, 0),
 			(int)p->disposition);
 	/* We only look at the SCSI result if the status is unspecific. */
 	f->cmd.result = DID_PARITY << 16;
 	if (p->status != BLK_STS_IOERR)
 		KUNIT_EXPECT_EQ(test, (int)mpath_decide_disposition(&f->clone, true, p->status,
-								    &f->io),
+								    &f->rq, 0),
 				(int)p->disposition);
 }
 
@@ -152,15 +149,15 @@ KUNIT_ARRAY_PARAM_DESC(host, host_params, name);
 static void expect_dispositions(struct kunit *test, struct failed *f,
 				const struct mpath_dispositions *v)
 {
-	static const u8 later[] = { TRIES, TRIES + 1, U8_MAX };
+	static const unsigned int later[] = { TRIES, TRIES + 1, MPATH_MAX_REPEATS };
 	int i;
 
-	f->io.tries = 0;
+	f->repeats = 0;
 	KUNIT_EXPECT_EQ(test, (int)judge(f), (int)v->first);
-	f->io.tries = TRIES - 1;
+	f->repeats = TRIES - 1;
 	KUNIT_EXPECT_EQ(test, (int)judge(f), (int)v->first);
 	for (i = 0; i < ARRAY_SIZE(later); i++) {
-		f->io.tries = later[i];
+		f->repeats = later[i];
 		KUNIT_EXPECT_EQ(test, (int)judge(f), (int)v->then);
 	}
 }
@@ -328,7 +325,7 @@ static void wait_test(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(waits); i++) {
 		scsi_build_sense_buffer(0, f->sense, NOT_READY, 0x04, waits[i]);
 		/* The time decides, not the number of retries. */
-		for (f->io.tries = 0; f->io.tries < U8_MAX; f->io.tries += 51) {
+		for (f->repeats = 0; f->repeats < MPATH_MAX_REPEATS; f->repeats += 25) {
 			f->rq.start_time_ns = ktime_get_ns();
 			KUNIT_EXPECT_EQ(test, (int)judge(f), (int)MPATH_TRY_LATER);
 			f->rq.start_time_ns -= limit - NSEC_PER_SEC;

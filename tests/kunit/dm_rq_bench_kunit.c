@@ -459,6 +459,7 @@ static enum dm_rq_map told_prep_map(struct dm_rq *drq, struct dm_rq_io *io,
 
 	s->preps++;
 	s->tries = io->tries;
+	s->again = io->again;
 	*bdev = t->dev[s->to_b]->bdev;
 	if (!s->wakes_in_prep)
 		return s->prep;

@@ -186,6 +186,7 @@ static inline bool all_are(const void *mem, u8 fill, size_t bytes)
  * @first_bytes: size in the last call of end_io_first
  * @end_status: status in the last call of end_io
  * @tries: tries of the request in the last call of prep_map
+ * @again: again, likewise
  */
 struct script {
 	enum dm_rq_map prep;
@@ -204,6 +205,7 @@ struct script {
 	unsigned int first_bytes;
 	blk_status_t end_status;
 	u8 tries;
+	bool again;
 };
 
 #define SCRIPT_TABLE	"%a %b"

@@ -651,8 +651,42 @@ static void memory_test(struct kunit *test)
 	}
 	KUNIT_EXPECT_GE(test, l->arrived, 36 + in_parts);
 }
+
+/*
+ * A discard needs a bio of its own, and the map's reserve has 16.  A request that gets
+ * none waits, but its device is not full: the target is not told so.
+ */
+static void reserve_test(struct kunit *test)
+{
+	struct rq_bench *b = test->priv;
+	struct lower *l = &b->map.a;
+	struct io *ios[20];
+	int i;
+
+	b->script.prep = DM_RQ_PARK;
+	for (i = 0; i < 20; i++)
+		ios[i] = io_submit(&b->map, REQ_OP_DISCARD, i * 40, 8, 0);
+	b->script.prep = DM_RQ_MAPPED;
+	starve(true);
+	dm_rq_wake_and_wait(rq_bench_core(b));
+	starve(false);
+	KUNIT_ASSERT_NOT_NULL(test, slab_faults);
+	KUNIT_EXPECT_GT(test, b->script.preps, 20);
+	KUNIT_EXPECT_EQ(test, b->script.rooms, 0);
+	for (i = 0; i < 20; i++) {
+		KUNIT_EXPECT_TRUE(test, COMES(lower_held(l) > 0));
+		lower_end(l, BLK_STS_OK);
+	}
+	for (i = 0; i < 20; i++)
+		expect_end(test, ios[i], BLK_STS_OK);
+}
 #else
 static void memory_test(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_FAILSLAB");
+}
+
+static void reserve_test(struct kunit *test)
 {
 	kunit_skip(test, "needs CONFIG_FAILSLAB");
 }
@@ -705,6 +739,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(atomic_bios_test, atomic_gen_params),
 	KUNIT_CASE_PARAM(none_test, none_gen_params),
 	KUNIT_CASE(memory_test),
+	KUNIT_CASE(reserve_test),
 	KUNIT_CASE(in_flight_test),
 	{}
 };

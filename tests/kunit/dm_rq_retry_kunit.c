@@ -7,6 +7,7 @@
 
 #include <linux/ktime.h>
 
+#include "dm-rq-blk.h"
 #include "dm_rq_kunit.h"
 
 /* ---- a request that fails as a whole ---- */
@@ -244,6 +245,22 @@ static void parted_test(struct kunit *test)
 
 /* ---- several retries ---- */
 
+/* The counter of each next request starts at 0.  The first one has the same tag. */
+static void expect_no_history(struct kunit *test)
+{
+	struct rq_bench *b = test->priv;
+	struct io *io[4];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(io); i++) {
+		io[i] = io_submit(&b->map, REQ_OP_WRITE, 16 * i, 8, 0x11);
+		KUNIT_EXPECT_EQ(test, b->script.tries, 0);
+	}
+	lower_release(&b->map.a, BLK_STS_OK);
+	for (i = 0; i < ARRAY_SIZE(io); i++)
+		expect_end(test, io[i], BLK_STS_OK);
+}
+
 /* The target decides about the number of retries; the counter saturates. */
 static void tries_test(struct kunit *test)
 {
@@ -261,11 +278,7 @@ static void tries_test(struct kunit *test)
 	}
 	KUNIT_ASSERT_TRUE(test, COMES(lower_end(&b->map.a, BLK_STS_OK)));
 	expect_end(test, io, BLK_STS_OK);
-	/* The counter of the next request starts at 0. */
-	io = io_submit(&b->map, REQ_OP_WRITE, 0, 8, 0x11);
-	KUNIT_EXPECT_EQ(test, b->script.tries, 0);
-	lower_end(&b->map.a, BLK_STS_OK);
-	expect_end(test, io, BLK_STS_OK);
+	expect_no_history(test);
 }
 
 /* If there is no path for a held request, then it is parked or killed. */
@@ -281,14 +294,20 @@ static void held_then_parked_test(struct kunit *test)
 	b->script.prep = DM_RQ_PARK;
 	lower_end(&b->map.a, BLK_STS_TRANSPORT);
 	KUNIT_EXPECT_TRUE(test, COMES(b->script.preps == 3));
+	KUNIT_EXPECT_TRUE(test, b->script.again);
 	b->script.prep = DM_RQ_KILL;
 	lower_end(&b->map.a, BLK_STS_TRANSPORT);
 	expect_end(test, killed, BLK_STS_IOERR);
 	KUNIT_EXPECT_EQ(test, io->ends, 0);
 	b->script.prep = DM_RQ_MAPPED;
 	dm_rq_wake(rq_bench_core(b));
-	KUNIT_EXPECT_TRUE(test, COMES(lower_end(&b->map.a, BLK_STS_OK)));
+	KUNIT_EXPECT_TRUE(test, COMES(lower_held(&b->map.a) == 1));
+	/* The request keeps its history, but the target may be another one. */
+	KUNIT_EXPECT_EQ(test, b->script.tries, 1);
+	KUNIT_EXPECT_FALSE(test, b->script.again);
+	lower_end(&b->map.a, BLK_STS_OK);
 	expect_end(test, io, BLK_STS_OK);
+	expect_no_history(test);
 }
 
 /* If the device of a held request is full, then no wake is needed. */
@@ -302,7 +321,11 @@ static void held_then_busy_test(struct kunit *test)
 	io = io_submit(&b->map, REQ_OP_WRITE, 0, 8, 0x11);
 	lower_refuse(&b->map.a, 4, BLK_STS_DEV_RESOURCE);
 	lower_end(&b->map.a, BLK_STS_TRANSPORT);
-	KUNIT_EXPECT_TRUE(test, COMES(lower_end(&b->map.a, BLK_STS_OK)));
+	KUNIT_EXPECT_TRUE(test, COMES(lower_held(&b->map.a) == 1));
+	/* The worker has given the request back to the block layer. */
+	KUNIT_EXPECT_EQ(test, b->script.tries, 1);
+	KUNIT_EXPECT_FALSE(test, b->script.again);
+	lower_end(&b->map.a, BLK_STS_OK);
 	KUNIT_EXPECT_EQ(test, b->map.a.refused, 4);
 	expect_end(test, io, BLK_STS_OK);
 }
@@ -347,6 +370,23 @@ static void failed_sequence_test(struct kunit *test)
 	expect_end(test, io, BLK_STS_MEDIUM);
 }
 
+/* Without iostats, a request has the time of an earlier one until somebody asks. */
+static void marked_test(struct kunit *test)
+{
+	struct request *rq = kunit_kzalloc(test, sizeof(*rq), GFP_KERNEL);
+	u64 since;
+
+	KUNIT_ASSERT_NOT_NULL(test, rq);
+	rq->start_time_ns = 1;
+	KUNIT_EXPECT_FALSE(test, dm_rq_is_marked(rq));
+	dm_rq_mark_retried(rq);
+	KUNIT_EXPECT_TRUE(test, dm_rq_is_marked(rq));
+	since = dm_rq_waiting_since(rq);
+	KUNIT_EXPECT_GT(test, since, 1);
+	dm_rq_mark_retried(rq);
+	KUNIT_EXPECT_EQ(test, dm_rq_waiting_since(rq), since);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(lent_test, fail_gen_params),
 	KUNIT_CASE_PARAM(bios_test, fail_gen_params),
@@ -359,6 +399,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(tries_test),
 	KUNIT_CASE(held_then_parked_test),
 	KUNIT_CASE(held_then_busy_test),
+	KUNIT_CASE(marked_test),
 	KUNIT_CASE(sequence_test),
 	KUNIT_CASE(failed_sequence_test),
 	{}

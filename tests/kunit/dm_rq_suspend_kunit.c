@@ -179,6 +179,9 @@ static void error_test(struct kunit *test)
 	map_resume(&b->map);
 	for (i = 0; i < IOS; i++)
 		expect_end(test, ios[i], p->comes);
+	/* The next table does not know the request. */
+	if (p->from_next_table)
+		KUNIT_EXPECT_EQ(test, b->script.tries, 0);
 	if (!p->comes)
 		expect_data(test, p->from_next_table ? &b->map.b : &b->map.a);
 }
