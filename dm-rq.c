@@ -62,8 +62,17 @@ static struct workqueue_struct *remap_wq;
 static atomic_t tables = ATOMIC_INIT(0);
 
 static bool dispatch_again(struct dm_rq_io *io, struct request *rq);
-static bool send(struct dm_rq_io *io, struct request *rq,
-		 struct block_device *bdev, bool may_sleep);
+
+/*
+ * Results of send()
+ * SENT: the request has another owner now and must not be touched
+ * FULL: the device is busy
+ * NO_MEMORY: there is no bio for the clone, on whatever device
+ */
+enum sent { SENT, FULL, NO_MEMORY };
+
+static enum sent send(struct dm_rq_io *io, struct request *rq,
+		      struct block_device *bdev, bool may_sleep);
 
 /* ---- return to the block layer ---- */
 
@@ -146,7 +155,8 @@ static void remap_work(struct work_struct *work)
 	struct block_device *bdev = io->bdev;
 	bool taken;
 
-	taken = bdev ? send(io, rq, bdev, true) : dispatch_again(io, rq);
+	taken = bdev ? send(io, rq, bdev, true) == SENT :
+		       dispatch_again(io, rq);
 	/* If the device is busy, the block layer dispatches again later. */
 	if (!taken)
 		requeue_delayed(io, rq);
@@ -796,9 +806,9 @@ static bool insert_failed(struct dm_rq_io *io, struct request *rq,
 	return true;
 }
 
-/* Clone the request onto @bdev's queue.  Context and result as dispatch(). */
-static bool send(struct dm_rq_io *io, struct request *rq,
-		 struct block_device *bdev, bool may_sleep)
+/* Clone the request onto @bdev's queue.  Context as dispatch(). */
+static enum sent send(struct dm_rq_io *io, struct request *rq,
+		      struct block_device *bdev, bool may_sleep)
 {
 	struct request_queue *q = bdev_get_queue(bdev);
 	struct dm_rq *drq = io->drq;
@@ -810,12 +820,12 @@ static bool send(struct dm_rq_io *io, struct request *rq,
 	clone = blk_mq_alloc_request(q, rq->cmd_flags | REQ_NOMERGE,
 				     BLK_MQ_REQ_NOWAIT);
 	if (IS_ERR(clone))
-		return alloc_failed(io, rq, q);
+		return alloc_failed(io, rq, q) ? SENT : FULL;
 
 	if (unlikely(dm_rq_insert_may_sleep(clone)) && !may_sleep) {
 		blk_mq_free_request(clone);
 		punt(io, bdev);
-		return true;
+		return SENT;
 	}
 
 	io->done = 0;
@@ -828,7 +838,7 @@ static bool send(struct dm_rq_io *io, struct request *rq,
 		ready = prep_clone(io, rq, clone, bdev);
 	if (unlikely(!ready)) {
 		blk_mq_free_request(clone);
-		return false;
+		return NO_MEMORY;
 	}
 	clone->end_io = end_clone;
 	clone->end_io_data = io;
@@ -841,7 +851,9 @@ static bool send(struct dm_rq_io *io, struct request *rq,
 
 	/* After the queue has accepted it, @io, @clone and @rq may be gone. */
 	status = blk_insert_cloned_request(clone);
-	return likely(!status) || insert_failed(io, rq, clone, bdev, status);
+	if (likely(!status) || insert_failed(io, rq, clone, bdev, status))
+		return SENT;
+	return FULL;
 }
 
 /* The chosen device is full.  Does the target have another one? */
@@ -857,7 +869,8 @@ static bool has_other_device(struct dm_rq_io *io)
  *
  * Context: queue_rq (@may_sleep is false), or a worker.
  * Return: true if the request has another owner now and must not be touched;
- * false if the device is busy and the caller keeps the request.
+ * false if the device is busy or memory is short, and the caller keeps the
+ * request.
  */
 static __always_inline bool dispatch(struct dm_rq_io *io, struct request *rq,
 				     bool may_sleep)
@@ -865,13 +878,17 @@ static __always_inline bool dispatch(struct dm_rq_io *io, struct request *rq,
 	struct dm_rq *drq = io->drq;
 	int wakes = atomic_read_acquire(&drq->wakes);
 	unsigned int left = DM_RQ_MAX_REFUSALS;
+	enum sent sent;
 
 	do {
 		io->flags = 0;
 		switch (drq->ops->prep_map(drq, io, &io->bdev)) {
 		case DM_RQ_MAPPED:
-			if (likely(send(io, rq, io->bdev, may_sleep)))
+			sent = send(io, rq, io->bdev, may_sleep);
+			if (likely(sent == SENT))
 				return true;
+			if (sent == NO_MEMORY)
+				return false;
 			break;
 		case DM_RQ_BUSY:
 			return false;

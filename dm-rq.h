@@ -186,8 +186,7 @@ enum dm_rq_end {
  *	must not enter the lower queue, later in a worker.
  *
  * @device_full: Optional.  The device that prep_map returned has no free
- *	request, there was no memory for the clone, or the device refused the
- *	clone (then map and end_io were called before).
+ *	request, or refused the clone (then map and end_io were called before).
  *	Runs in: the context of prep_map.
  *	Result: true if prep_map will choose a different device now: we call it
  *	again at once, at most %DM_RQ_MAX_REFUSALS times.  False, or without the
