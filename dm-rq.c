@@ -67,7 +67,7 @@ static bool dispatch_again(struct dm_rq_io *io, struct request *rq);
  * Results of send()
  * SENT: the request has another owner now and must not be touched
  * FULL: the device is busy
- * NO_MEMORY: there is no bio for the clone, on whatever device
+ * NO_MEMORY: there is no bio for the clone
  */
 enum sent { SENT, FULL, NO_MEMORY };
 
@@ -346,6 +346,14 @@ static void end_held(struct dm_rq_io *io, struct request *rq,
 	}
 }
 
+/* A part of the request has succeeded.  The rest is a new command. */
+static void send_rest(struct dm_rq_io *io)
+{
+	io->tries = 0;
+	io->again = false;
+	remap(io);
+}
+
 /*
  * All bios of the clone have completed: let the target end its accounting, free
  * the clone, and complete, remap or requeue the rest of the request.
@@ -366,7 +374,7 @@ static void finish_clone(struct dm_rq_io *io, struct request *rq,
 	if (io->flags & IO_HELD)
 		end_held(io, rq, decision);
 	else if ((io->flags & IO_PARTIAL) && rq->bio)
-		remap(io);
+		send_rest(io);
 	else
 		blk_mq_complete_request(rq);
 }
@@ -767,7 +775,8 @@ static bool is_too_large(struct dm_rq_io *io, struct request *rq,
 	if (status != BLK_STS_IOERR || (io->flags & IO_SPLIT))
 		return false;
 	max = splittable_sectors(clone->q, rq);
-	return max && is_over_limits(clone->q, rq, max);
+	return blk_rq_sectors(clone) > max && max &&
+	       is_over_limits(clone->q, rq, max);
 }
 
 /*

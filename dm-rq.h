@@ -74,7 +74,8 @@ struct dm_rq_bio_details {
  * @flags: private to dm-rq.c
  * @tries: number of DM_RQ_AGAIN answers to the request; stays at 255. They
  *	also count after the request was given back to the block layer and
- *	dispatched again; they do not count in the next table
+ *	dispatched again; they do not count in the next table, nor for the
+ *	rest of a request of which a part has succeeded
  * @table: the table in which the last answer came
  * @again: the last answer came since the block layer dispatched the request.
  *	Otherwise tables may have been replaced and freed meanwhile, so
@@ -242,7 +243,7 @@ struct dm_rq_ops {
  *	since racing writers store the same value
  * @check_limits: measure requests before they are sent, because a device has
  *	refused one as too large. Only set, as @io_offset
- * @table: differs from that of the tables which were live shortly before
+ * @table: differs from that of most other tables
  * @in_order: serve requests that wait for a device in the order of their
  *	arrival. The target sets it after dm_rq_init(), before the table is in
  *	use

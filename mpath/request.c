@@ -215,6 +215,9 @@ static enum dm_rq_end end_held(struct mpath *m, struct dm_rq_io *io,
 	case MPATH_PATH_FAILED:
 	case MPATH_REJECTED:
 		mpath_fail_path(mio->path, mpath_status_text(status));
+		/* After an outage, paths get as many repeats as before it. */
+		if (!READ_ONCE(m->nr_usable))
+			mio->repeats = 0;
 		break;
 	}
 	return nowhere_to_go(m) ? DM_RQ_DONE : DM_RQ_AGAIN;
