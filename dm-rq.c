@@ -633,7 +633,8 @@ static bool has_too_many_segments(struct request_queue *q, struct request *rq)
 
 /*
  * Return how many sectors at the start of the first bio fit into a request of @q;
- * 0 if we must not send a part of the request, or if @q takes not even a block.
+ * 0 if we must not send a part of the request, or only blk_rq_prep_clone() can
+ * clone it, or if @q takes not even a block.
  */
 static unsigned int split_sectors(struct request_queue *q, struct request *rq)
 {
@@ -641,6 +642,8 @@ static unsigned int split_sectors(struct request_queue *q, struct request *rq)
 	unsigned int segments = queue_max_segments(q);
 	unsigned int sectors;
 
+	if (!rq->bio || needs_general_clone(rq->bio))
+		return 0;
 	/*
 	 * The device executes all of an atomic write or nothing.  But each bio of
 	 * a merged one is an atomic write of its own.
@@ -691,16 +694,6 @@ static bool is_over_limits(struct request_queue *q, struct request *rq,
 }
 
 /*
- * As split_sectors(); 0 also if only blk_rq_prep_clone() can clone the request.
- */
-static unsigned int splittable_sectors(struct request_queue *q, struct request *rq)
-{
-	if (!rq->bio || needs_general_clone(rq->bio))
-		return 0;
-	return split_sectors(q, rq);
-}
-
-/*
  * Return how many sectors of a request to send; 0 for all of it.
  *
  * The driver may change a limit at any time.  The size of a part comes from one
@@ -709,7 +702,7 @@ static unsigned int splittable_sectors(struct request_queue *q, struct request *
 static unsigned int sectors_to_send(struct dm_rq_io *io, struct request *rq,
 				    struct request_queue *q)
 {
-	unsigned int max = splittable_sectors(q, rq);
+	unsigned int max = split_sectors(q, rq);
 
 	if (max && ((io->flags & IO_SPLIT) || is_over_limits(q, rq, max)))
 		return max;
@@ -774,7 +767,7 @@ static bool is_too_large(struct dm_rq_io *io, struct request *rq,
 
 	if (status != BLK_STS_IOERR || (io->flags & IO_SPLIT))
 		return false;
-	max = splittable_sectors(clone->q, rq);
+	max = split_sectors(clone->q, rq);
 	return blk_rq_sectors(clone) > max && max &&
 	       is_over_limits(clone->q, rq, max);
 }
